@@ -1,0 +1,48 @@
+/*
+ * Errors for people. The text is made once, where the facts are at hand, and travels by value: no
+ * allocation, so that "out of memory" can be reported like anything else.
+ */
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+static void scrub(char *s)
+{
+        for (; *s; s++)
+                if ((unsigned char)*s < 0x20 || *s == 0x7f)
+                        *s = '?';
+}
+
+int err_set(struct err *e, int code, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (!e)
+                return code;
+        e->code = code;
+        va_start(ap, fmt);
+        (void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
+        va_end(ap);
+        scrub(e->text);
+        return code;
+}
+
+int err_prefix(struct err *e, const char *fmt, ...)
+{
+        char rest[sizeof(e->text)];
+        va_list ap;
+        int n;
+
+        if (!e)
+                return 0;
+        memcpy(rest, e->text, sizeof(rest));
+        va_start(ap, fmt);
+        n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+        va_end(ap);
+        if (n >= 0 && (size_t)n < sizeof(e->text))
+                (void)snprintf(e->text + n, sizeof(e->text) - (size_t)n, "%s", rest);
+        scrub(e->text);
+        return e->code;
+}
