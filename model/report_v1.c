@@ -1,0 +1,179 @@
+/*
+ * API v1. The sentences are the old service's own, because scripts compare them: which one is a
+ * matter of the code alone.
+ */
+
+#include "base/json_write.h"
+#include "model/report_v1.h"
+
+int diag_v1_health(enum diag_health h)
+{
+        switch (h) {
+        case DIAG_HEALTHY:
+                return 0;
+        case DIAG_UNHEALTHY:
+                return 1;
+        default:
+                return 3;
+        }
+}
+
+enum sentence {
+        PLAIN = 0,
+        NOT_LOADED,
+        BAD_STATE,
+        EXIT_STATUS,
+        NEVER_ACTIVE,
+        FLAPPING,
+        SUB_STATE,
+        STATE
+};
+
+static const enum sentence sentences[DIAG_N_CODES] = {
+        [DIAG_CODE_MASKED] = NOT_LOADED,
+        [DIAG_CODE_NOT_FOUND] = NOT_LOADED,
+        [DIAG_CODE_BAD_UNIT_FILE] = NOT_LOADED,
+        [DIAG_CODE_EXIT_CODE] = BAD_STATE,
+        [DIAG_CODE_SIGNAL] = BAD_STATE,
+        [DIAG_CODE_CORE_DUMP] = BAD_STATE,
+        [DIAG_CODE_OOM_KILL] = BAD_STATE,
+        [DIAG_CODE_WATCHDOG] = BAD_STATE,
+        [DIAG_CODE_TIMEOUT] = BAD_STATE,
+        [DIAG_CODE_START_LIMIT_HIT] = BAD_STATE,
+        [DIAG_CODE_RESOURCES] = BAD_STATE,
+        [DIAG_CODE_PROTOCOL] = BAD_STATE,
+        [DIAG_CODE_FAILED] = BAD_STATE,
+        [DIAG_CODE_STOPPING] = BAD_STATE,
+        [DIAG_CODE_STUCK_STOPPING] = BAD_STATE,
+        [DIAG_CODE_STUCK_RELOADING] = BAD_STATE,
+        [DIAG_CODE_CLEANING] = BAD_STATE,
+        [DIAG_CODE_ODD_STATE] = BAD_STATE,
+        [DIAG_CODE_CRASH_LOOP] = FLAPPING,
+        [DIAG_CODE_RESTARTING] = FLAPPING,
+        [DIAG_CODE_NEVER_ACTIVE] = NEVER_ACTIVE,
+        [DIAG_CODE_RESTARTING_AFTER_FAILURE] = EXIT_STATUS,
+        [DIAG_CODE_LAST_RUN_FAILED] = EXIT_STATUS,
+        [DIAG_CODE_EXIT_STATUS] = EXIT_STATUS,
+        [DIAG_CODE_STUCK_STARTING] = STATE,
+        [DIAG_CODE_STARTING] = STATE,
+        [DIAG_CODE_FROZEN] = STATE,
+        [DIAG_CODE_WAITING] = SUB_STATE,
+        [DIAG_CODE_ASSERT_FAILED] = SUB_STATE,
+        [DIAG_CODE_CONDITION_NOT_MET] = SUB_STATE,
+        [DIAG_CODE_NEVER_RAN] = SUB_STATE,
+        [DIAG_CODE_DEPENDENCY_FAILED] = SUB_STATE,
+        [DIAG_CODE_TRIGGER_INACTIVE] = SUB_STATE,
+        [DIAG_CODE_STOPPED] = SUB_STATE,
+};
+
+void diag_v1_reason(struct buf *out, const struct diag_component *c)
+{
+        const char *unit = c->name, *state, *sub;
+
+        if (c->health == DIAG_HEALTHY)
+                return;
+        state = c->unit ? c->unit->active_state : "";
+        sub = c->unit ? c->unit->sub_state : "";
+        switch (sentences[c->code]) {
+        case NOT_LOADED:
+                buf_printf(out,
+                           "%s is not loaded. Please check `systemctl show all` to check current "
+                           "Unit status.",
+                           unit);
+                break;
+        case BAD_STATE: /* the blank at the end is part of the old sentence */
+                buf_printf(out,
+                           "%s state is not one of the possible states [active inactive "
+                           "activating]. Current state is [ %s ]. Please check `systemctl show "
+                           "all %s` to check current Unit state. ",
+                           unit, state, unit);
+                break;
+        case EXIT_STATUS:
+                buf_printf(out, "ExecMainStatus return failed status for %s", unit);
+                break;
+        case NEVER_ACTIVE:
+                buf_printf(out, "Unit %s has never entered `active` state", unit);
+                break;
+        case FLAPPING:
+                buf_printf(out,
+                           "Unit %s is flapping. Please check `systemctl status %s` to check "
+                           "current Unit state.",
+                           unit, unit);
+                break;
+        case SUB_STATE:
+                buf_printf(out, "Unit %s is %s", unit, sub);
+                break;
+        case STATE:
+                buf_printf(out, "Unit %s is %s (%s)", unit, state, sub);
+                break;
+        default:
+                buf_puts(out, c->text);
+        }
+}
+
+static void write_output(struct json_writer *w, struct buf *scratch, const struct diag_component *c)
+{
+        buf_clear(scratch);
+        if (c->health != DIAG_HEALTHY) {
+                diag_v1_reason(scratch, c);
+                buf_putc(scratch, '\n');
+                buf_puts(scratch, c->output);
+        }
+        jw_member_string(w, "output", buf_cstr(scratch));
+}
+
+static void write_unit(struct json_writer *w, struct buf *scratch, const struct diag_component *c)
+{
+        jw_begin_object(w);
+        jw_member_string(w, "id", c->name);
+        jw_key(w, "health");
+        jw_int(w, diag_v1_health(c->health));
+        write_output(w, scratch, c);
+        jw_member_string(w, "description", c->description);
+        jw_member_string(w, "help", "");
+        jw_member_string(w, "name", c->title);
+        jw_end_object(w);
+}
+
+/* An old master reads an empty list as healthy, so a node without components shows its target. */
+static void write_units(struct json_writer *w, const struct diag_report *r)
+{
+        _cleanup_(buf_done) struct buf scratch = {0};
+        const struct diag_component nothing = {
+                .name = r->target,
+                .title = r->target,
+                .description = r->node_text,
+                .health = r->health,
+                .code = r->node_code,
+                .text = r->node_text,
+                .output = "",
+        };
+
+        jw_begin_array(w);
+        for (size_t i = 0; i < r->n_components; i++)
+                write_unit(w, &scratch, &r->components[i]);
+        if (!r->n_components)
+                write_unit(w, &scratch, &nothing);
+        jw_end_array(w);
+        if (scratch.error && !w->out->error)
+                w->out->error = scratch.error;
+}
+
+struct blob *diag_report_render_v1(const struct diag_report *r)
+{
+        _cleanup_(buf_done) struct buf out = {0};
+        struct json_writer w = {.out = &out};
+
+        jw_begin_object(&w);
+        jw_key(&w, "units");
+        write_units(&w, r);
+        jw_member_string(&w, "hostname", r->node.kernel_hostname);
+        jw_member_string(&w, "ip", r->node.address);
+        jw_member_string(&w, "dcos_version", r->node.dcos_version);
+        jw_member_string(&w, "node_role", diag_role_to_string(r->node.role));
+        jw_member_string(&w, "mesos_id", r->node.mesos_id);
+        jw_member_string(&w, "dcos_diagnostics_version", r->node.version);
+        jw_end_object(&w);
+        buf_putc(&out, '\n');
+        return blob_new_take(&out);
+}
