@@ -1,0 +1,352 @@
+/*
+ * diag status: ask, show, and with --watch ask again. A watch has no screen of its own and no state
+ * to restore, so a signal may end it anywhere.
+ */
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/mono.h"
+#include "cli/client.h"
+#include "cli/local.h"
+#include "cli/status_view.h"
+#include "cli/suggest.h"
+#include "cli/verb.h"
+#include "model/report_v1.h"
+
+#define LOCAL_TIMEOUT_USEC   (15 * USEC_PER_SEC)
+#define PAUSE_USEC           (250 * USEC_PER_MSEC) /* between two questions: nobody reads faster */
+#define NO_CHANGE_PAUSE_USEC (2 * USEC_PER_SEC) /* the same when the daemon does not wait for us */
+
+struct status {
+        const char *who; /* in complaints */
+        struct client client;
+        struct client_node node; /* what we know */
+        char **names;            /* components asked for; none: all */
+        size_t n_names;
+        bool json, watch;
+        size_t n_shown;
+};
+
+static void status_done(struct status *s)
+{
+        client_node_done(&s->node);
+}
+
+/* --- components by name --------------------------------------------------------------------------- */
+
+static const struct diag_component *find_component(const struct diag_report *r, const char *name)
+{
+        const struct diag_component *c = diag_report_find(r, name);
+        char service[DIAG_STRING_MAX];
+
+        if (c)
+                return c;
+        (void)snprintf(service, sizeof(service), "%s.service", name);
+        return diag_report_find(r, service);
+}
+
+static void complain_about(const struct status *s, const char *name)
+{
+        const struct diag_report *r = s->node.report;
+        _cleanup_(buf_done) struct buf near = {0};
+        struct suggestion suggestion = {.wanted = name};
+
+        for (size_t i = 0; i < r->n_components; i++)
+                suggestion_offer(&suggestion, r->components[i].name);
+        suggestion_append(&suggestion, &near);
+        term_complain(s->who, "there is no component \"%s\" here%s", name, buf_cstr(&near));
+}
+
+static bool names_are_known(const struct status *s)
+{
+        for (size_t i = 0; i < s->n_names; i++)
+                if (!find_component(s->node.report, s->names[i])) {
+                        complain_about(s, s->names[i]);
+                        return false;
+                }
+        return true;
+}
+
+/* The node's health, or the worst of the components asked for; one that went away is unknown. */
+static enum diag_health status_health(const struct status *s)
+{
+        enum diag_health worst = DIAG_HEALTHY;
+
+        if (s->n_names == 0)
+                return s->node.report->health;
+        for (size_t i = 0; i < s->n_names; i++) {
+                const struct diag_component *c = find_component(s->node.report, s->names[i]);
+
+                worst = diag_health_worse(worst, c ? c->health : DIAG_UNKNOWN);
+        }
+        return worst;
+}
+
+/* --- show ----------------------------------------------------------------------------------------- */
+
+/* Line breaks in JSON are blanks, never part of a string: without them a document is one line. */
+static void put_json(struct buf *out, const struct status *s)
+{
+        const struct buf *json = &s->node.json;
+
+        if (!s->watch) {
+                buf_append(out, json->data, json->n);
+                return;
+        }
+        for (size_t i = 0; i < json->n; i++)
+                if (json->data[i] != '\n' && json->data[i] != '\r')
+                        buf_putc(out, json->data[i]);
+        buf_putc(out, '\n');
+}
+
+/* The node's clock now: what it said then, and the time since on our own. */
+static uint64_t node_now(const struct client_node *n)
+{
+        uint64_t elapsed = usec_since(now_mono_usec(), n->received_mono_usec);
+
+        return n->moment.now_wall_usec ? n->moment.now_wall_usec + elapsed : now_wall_usec();
+}
+
+static void put_components(struct buf *out, const struct status *s, const struct status_view *v)
+{
+        for (size_t i = 0; i < s->n_names; i++) {
+                const struct diag_component *c = find_component(s->node.report, s->names[i]);
+
+                buf_puts(out, i > 0 ? "\n" : "");
+                if (c)
+                        status_view_component(out, v, c);
+                else
+                        buf_printf(out, "%s: no longer there\n", s->names[i]);
+        }
+}
+
+static void put_text(struct buf *out, const struct status *s)
+{
+        const struct term term = term_of(STDOUT_FILENO);
+        const struct status_view view = {
+                .report = s->node.report,
+                .now_wall_usec = node_now(&s->node),
+                .confirmed_age_usec = s->node.moment.confirmed_age_usec,
+                .term = &term,
+        };
+        char time[RFC3339_MAX];
+
+        if (s->watch && term.is_tty)
+                buf_puts(out, "\033[H\033[2J");
+        else if (s->n_shown > 0)
+                buf_printf(out, "\n--- %s ---\n", rfc3339_format(time, view.now_wall_usec));
+        if (s->n_names > 0)
+                put_components(out, s, &view);
+        else
+                status_view_overview(out, &view);
+}
+
+/* What a signal that ends a watch leaves with; so it is set before somebody can see the picture. */
+static volatile sig_atomic_t exit_status = EXIT_COULD_NOT;
+
+/* Returns an exit status. */
+static int show(struct status *s)
+{
+        _cleanup_(buf_done) struct buf out = {0};
+        int r;
+
+        if (s->json)
+                put_json(&out, s);
+        else
+                put_text(&out, s);
+        exit_status = diag_v1_health(status_health(s));
+        r = term_flush(STDOUT_FILENO, &out);
+        if (r < 0) {
+                term_complain(s->who, "cannot write: %s", strerror(-r));
+                return EXIT_COULD_NOT;
+        }
+        s->n_shown++;
+        return exit_status;
+}
+
+/* --- ask ------------------------------------------------------------------------------------------ */
+
+static int ask_systemd(struct status *s, struct err *e)
+{
+        _cleanup_(buf_done) struct buf json = {.max = DIAG_REPORT_JSON_MAX};
+        int r = local_look(&json, LOCAL_TIMEOUT_USEC, e);
+
+        if (r < 0)
+                return r;
+        r = client_read_node(&s->node, &json, e);
+        return r < 0 ? err_prefix(e, "diag-agentd --once says what we do not understand: ") : 0;
+}
+
+/* Without a daemon the truth can still be had, once, if nobody said whom to ask. */
+static int ask(struct status *s)
+{
+        struct err nobody = {0}, e = {0};
+        int r = client_ask_node(&s->client, NULL, &s->node, &nobody);
+
+        if (r == 0)
+                return 0;
+        if (r != CLIENT_NOBODY || !s->client.is_default || s->watch) {
+                term_complain(s->who, "%s", nobody.text);
+                return -1;
+        }
+        r = ask_systemd(s, &e);
+        if (r < 0)
+                term_complain(s->who, "%s; %s", nobody.text, e.text);
+        else
+                term_complain(s->who, "no daemon answers; asked systemd directly");
+        return r;
+}
+
+/* --- watch ---------------------------------------------------------------------------------------- */
+
+static void on_signal(_unused_ int signo)
+{
+        _exit(exit_status);
+}
+
+static void catch_signals(void)
+{
+        const struct sigaction action = {.sa_handler = on_signal};
+
+        (void)sigaction(SIGINT, &action, NULL);
+        (void)sigaction(SIGTERM, &action, NULL);
+}
+
+static void pause_until(uint64_t mono_usec)
+{
+        const struct timespec until = {
+                .tv_sec = (time_t)(mono_usec / USEC_PER_SEC),
+                .tv_nsec = (long)(mono_usec % USEC_PER_SEC * 1000),
+        };
+
+        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+/* A stale answer has no entity tag, so the daemon does not wait, and may say the same again. */
+static bool same_picture(const struct client_node *a, const struct client_node *b)
+{
+        return a->report->instance == b->report->instance && a->report->seq == b->report->seq &&
+               a->report->health == b->report->health && streq(a->etag, b->etag);
+}
+
+/* One question. Returns what it says is new: 0 nothing, 1 a picture, or -errno. */
+static int look_again(struct status *s, struct err *e)
+{
+        _cleanup_(client_node_done) struct client_node fresh = {0};
+        int r = client_ask_node(&s->client, &s->node, &fresh, e);
+        bool changed;
+
+        if (r == CLIENT_NOBODY)
+                return -ECONNREFUSED;
+        if (r != 0)
+                return r < 0 ? r : 0;
+        changed = !same_picture(&s->node, &fresh);
+        client_node_done(&s->node);
+        s->node = fresh;
+        fresh = (struct client_node){0};
+        return changed;
+}
+
+static void say_contact(const struct status *s, bool *lost, bool is_lost, const struct err *e)
+{
+        if (is_lost && !*lost)
+                term_complain(s->who, "%s; will go on asking", e->text);
+        else if (!is_lost && *lost)
+                term_complain(s->who, "%s answers again", s->client.who);
+        *lost = is_lost;
+}
+
+static int watch(struct status *s, int status)
+{
+        bool lost = false;
+
+        while (status != EXIT_COULD_NOT) {
+                uint64_t asked = now_mono_usec();
+                struct err e = {0};
+                int r = look_again(s, &e);
+
+                say_contact(s, &lost, r < 0, &e);
+                /* On a terminal an unchanged picture is drawn anew, because its ages have grown. */
+                if (r > 0 || (r == 0 && isatty(STDOUT_FILENO) && !s->json))
+                        status = show(s);
+                pause_until(usec_add(asked, r == 0 ? NO_CHANGE_PAUSE_USEC : PAUSE_USEC));
+        }
+        return status;
+}
+
+/* --- the verb ------------------------------------------------------------------------------------- */
+
+static void print_help(void)
+{
+        printf("diag status [OPTION...] [COMPONENT...] - how this machine is, and why\n"
+               "\n"
+               "      --json     print what the daemon says, as it says it (API v2)\n"
+               "  -w, --watch    go on, and show each change\n"
+               "      --url URL  whom to ask: http://HOST:PORT or unix:/PATH\n"
+               "                 (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"
+               "  -h, --help     this text\n"
+               "\n"
+               "With names of components: all that is known of these, and their health as exit status.\n"
+               "Exit status: 0 healthy, 1 unhealthy, 2 could not ask, 3 unknown. See diag(1).\n");
+}
+
+enum { OPTION_JSON = 256, OPTION_URL };
+
+static const struct option options[] = {
+        {"json",  no_argument,       NULL, OPTION_JSON},
+        {"watch", no_argument,       NULL, 'w'        },
+        {"url",   required_argument, NULL, OPTION_URL },
+        {"help",  no_argument,       NULL, 'h'        },
+        {NULL,    0,                 NULL, 0          },
+};
+
+/* Returns -1 to go on, else an exit status. */
+static int parse_options(struct status *s, int argc, char *argv[])
+{
+        const char *url = NULL;
+        struct err e;
+        int c;
+
+        while ((c = getopt_long(argc, argv, "hw", options, NULL)) >= 0)
+                switch (c) {
+                case OPTION_JSON:
+                        s->json = true;
+                        break;
+                case OPTION_URL:
+                        url = optarg;
+                        break;
+                case 'w':
+                        s->watch = true;
+                        break;
+                case 'h':
+                        print_help();
+                        return 0;
+                default:
+                        return EXIT_COULD_NOT;
+                }
+        s->names = argv + optind;
+        s->n_names = (size_t)(argc - optind);
+        if (client_init(&s->client, url, &e) >= 0)
+                return -1;
+        term_complain(s->who, "%s", e.text);
+        return EXIT_COULD_NOT;
+}
+
+int cmd_status(int argc, char *argv[])
+{
+        _cleanup_(status_done) struct status s = {.who = argv[0]};
+        int status = parse_options(&s, argc, argv);
+
+        if (status >= 0)
+                return status;
+        if (s.watch)
+                catch_signals();
+        if (ask(&s) < 0 || !names_are_known(&s))
+                return EXIT_COULD_NOT;
+        status = show(&s);
+        return s.watch ? watch(&s, status) : status;
+}

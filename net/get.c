@@ -1,0 +1,209 @@
+/*
+ * A blocking GET: libcurl's easy interface with everything switched off that would make it ask
+ * somebody else (proxies, redirects, protocols), and a handle per question, so that nothing of one
+ * answer can leak into the next.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <curl/curl.h>
+
+#include "base/mono.h"
+#include "net/get.h"
+
+#define CONNECT_TIMEOUT_MSEC 5000L /* a machine that is there accepts in milliseconds */
+#define HEADER_MAX           256u  /* of what we send */
+
+struct get {
+        CURL *easy;
+        struct curl_slist *headers;
+        struct get_answer answer;
+        const struct get_request *q;
+};
+
+static void get_done(struct get *g)
+{
+        curl_easy_cleanup(g->easy);
+        curl_slist_free_all(g->headers);
+        get_answer_done(&g->answer);
+}
+
+void get_answer_done(struct get_answer *a)
+{
+        buf_done(&a->body);
+}
+
+static const char *get_who(const struct get *g)
+{
+        return g->q->who ? g->q->who : g->q->url;
+}
+
+/* --- what goes wrong ------------------------------------------------------------------------------ */
+
+static const struct {
+        CURLcode code;
+        int error;
+        const char *text; /* after whom we asked */
+} faults[] = {
+        {CURLE_COULDNT_RESOLVE_HOST, -EHOSTUNREACH, "names no host that can be found"},
+        {CURLE_URL_MALFORMAT,        -EINVAL,       "is not a URL"                   },
+        {CURLE_OPERATION_TIMEDOUT,   -ETIMEDOUT,    "did not answer in time"         },
+        {CURLE_FILESIZE_EXCEEDED,    -E2BIG,        "says more than we take"         },
+        {CURLE_GOT_NOTHING,          -EBADMSG,      "hung up without an answer"      },
+        {CURLE_RECV_ERROR,           -EBADMSG,      "hung up in the middle"          },
+        {CURLE_SEND_ERROR,           -EBADMSG,      "hung up in the middle"          },
+        {CURLE_PARTIAL_FILE,         -EBADMSG,      "hung up in the middle"          },
+        {CURLE_WEIRD_SERVER_REPLY,   -EBADMSG,      "does not speak HTTP"            },
+        {CURLE_UNSUPPORTED_PROTOCOL, -EBADMSG,      "does not speak HTTP"            },
+        {CURLE_HTTP2,                -EBADMSG,      "does not speak HTTP"            },
+        {CURLE_OUT_OF_MEMORY,        -ENOMEM,       "out of memory"                  },
+};
+
+/* libcurl keeps the errno of connect(2); without one it could not even try. */
+static int fail_to_connect(struct get *g, struct err *e)
+{
+        long os_errno = 0;
+        int error;
+
+        curl_easy_getinfo(g->easy, CURLINFO_OS_ERRNO, &os_errno);
+        error = os_errno ? (int)os_errno : EHOSTUNREACH;
+        err_set(e, -error, "nobody answers at %s: %s", get_who(g), strerror(error));
+        return error == ENOENT || error == ECONNREFUSED ? GET_NOBODY : -error;
+}
+
+static int fail(struct get *g, CURLcode code, struct err *e)
+{
+        if (code == CURLE_COULDNT_CONNECT)
+                return fail_to_connect(g, e);
+        if (code == CURLE_WRITE_ERROR) /* our own door, closed by the buffer */
+                code = g->answer.body.error == -ENOMEM ? CURLE_OUT_OF_MEMORY
+                                                       : CURLE_FILESIZE_EXCEEDED;
+        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
+                if (faults[i].code == code)
+                        return err_set(e, faults[i].error, "%s %s", get_who(g), faults[i].text);
+        return err_set(e, -EIO, "cannot ask %s: %s", get_who(g), curl_easy_strerror(code));
+}
+
+/* --- the question --------------------------------------------------------------------------------- */
+
+/* MAXFILESIZE believes what the other side announces; this counts what it sends. */
+static size_t on_body(char *data, size_t size, size_t n, void *userdata)
+{
+        struct get *g = userdata;
+
+        buf_append(&g->answer.body, data, size * n);
+        return g->answer.body.error ? CURL_WRITEFUNC_ERROR : size * n;
+}
+
+static int add_header(struct get *g, const char *name, const char *value)
+{
+        char line[HEADER_MAX];
+        struct curl_slist *longer;
+        int n;
+
+        if (!value)
+                return 0;
+        n = snprintf(line, sizeof(line), "%s: %s", name, value);
+        if (n < 0 || (size_t)n >= sizeof(line))
+                return -E2BIG;
+        longer = curl_slist_append(g->headers, line);
+        if (!longer)
+                return -ENOMEM;
+        g->headers = longer;
+        return 0;
+}
+
+static int add_headers(struct get *g)
+{
+        int r = add_header(g, "Accept", "application/json");
+
+        if (r >= 0)
+                r = add_header(g, "If-None-Match", g->q->if_none_match);
+        if (r >= 0)
+                r = add_header(g, "Prefer", g->q->prefer);
+        return r;
+}
+
+/*
+ * Each of these bounds whom we ask or how much we take, so none may fail unnoticed. No proxy:
+ * $http_proxy is about the web, not about our own machines.
+ */
+static CURLcode set_options(struct get *g)
+{
+        const struct {
+                CURLoption option;
+                const char *value;
+        } words[] = {
+                {CURLOPT_URL,              g->q->url        },
+                {CURLOPT_UNIX_SOCKET_PATH, g->q->socket_path},
+                {CURLOPT_NOPROXY,          "*"              },
+                {CURLOPT_PROTOCOLS_STR,    "http"           },
+        };
+        const struct {
+                CURLoption option;
+                long value;
+        } numbers[] = {
+                {CURLOPT_FOLLOWLOCATION,    0                                         },
+                {CURLOPT_NOSIGNAL,          1                                         },
+                {CURLOPT_HTTP_VERSION,      CURL_HTTP_VERSION_1_1                     },
+                {CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC                      },
+                {CURLOPT_TIMEOUT_MS,        (long)(g->q->timeout_usec / USEC_PER_MSEC)},
+        };
+        CURLcode k = CURLE_OK;
+
+        for (size_t i = 0; i < ELEMENTSOF(words) && !k; i++)
+                k = curl_easy_setopt(g->easy, words[i].option, words[i].value);
+        for (size_t i = 0; i < ELEMENTSOF(numbers) && !k; i++)
+                k = curl_easy_setopt(g->easy, numbers[i].option, numbers[i].value);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_MAXFILESIZE_LARGE,
+                                     (curl_off_t)g->q->max_bytes);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_HTTPHEADER, g->headers);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_WRITEFUNCTION, on_body);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_WRITEDATA, g);
+        return k;
+}
+
+/* --- the answer ----------------------------------------------------------------------------------- */
+
+static void read_headers(struct get *g)
+{
+        struct get_answer *a = &g->answer;
+        struct curl_header *h;
+        long status = 0;
+
+        curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
+        a->status = (unsigned)status;
+        if (curl_easy_header(g->easy, "ETag", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+            strlen(h->value) < sizeof(a->etag))
+                memcpy(a->etag, h->value, strlen(h->value) + 1);
+        a->preference_applied = curl_easy_header(g->easy, "Preference-Applied", 0, CURLH_HEADER, -1,
+                                                 &h) == CURLHE_OK;
+}
+
+int get_perform(struct get_answer *ret, const struct get_request *q, struct err *e)
+{
+        _cleanup_(get_done) struct get g = {.q = q, .answer.body.max = q->max_bytes};
+        CURLcode k;
+        int r;
+
+        g.easy = curl_easy_init();
+        if (!g.easy)
+                return err_set(e, -ENOMEM, "cannot ask %s: out of memory", get_who(&g));
+        r = add_headers(&g);
+        if (r < 0)
+                return err_set(e, r, "cannot ask %s: %s", get_who(&g), strerror(-r));
+        k = set_options(&g);
+        if (!k)
+                k = curl_easy_perform(g.easy);
+        if (k)
+                return fail(&g, k, e);
+        read_headers(&g);
+        *ret = g.answer;
+        g.answer = (struct get_answer){0};
+        return 0;
+}

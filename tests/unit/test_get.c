@@ -1,0 +1,217 @@
+/* It asks once, takes what it was told to take, and says what went wrong and with whom. */
+
+#include <errno.h>
+
+#include "base/mono.h"
+#include "net/get.h"
+#include "tests/fakes/scripted_server.h"
+#include "tests/unit/test_main.h"
+
+#define BODY_MAX    64u
+#define URL_MAX     256u
+#define OK_HEAD     "HTTP/1.1 200 OK\r\n"
+#define SIXTEEN     "0123456789abcdef"
+#define SIXTY_FOUR  SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+#define TIMEOUT     (5 * USEC_PER_SEC)
+#define NOT_PATIENT (100 * USEC_PER_MSEC)
+
+static int ask(struct scripted_server *s, const struct scripted_reply *reply, uint64_t timeout_usec,
+               struct get_answer *a, struct err *e)
+{
+        char url[URL_MAX];
+        struct get_request q = {
+                .url = url,
+                .timeout_usec = timeout_usec,
+                .max_bytes = BODY_MAX,
+        };
+        int r;
+
+        *s = (struct scripted_server){.replies = reply, .n_replies = 1};
+        scripted_server_on_loopback(s);
+        scripted_server_start(s);
+        (void)snprintf(url, sizeof(url), "%s/x", s->url);
+        r = get_perform(a, &q, e);
+        scripted_server_join(s);
+        return r;
+}
+
+#define ANSWER(n, r, s, b, e)                                                      \
+        {                                                                          \
+                .name = (n), .reply = (r), .status = (s), .body = (b), .etag = (e) \
+        }
+
+static const struct {
+        const char *name, *reply, *body, *etag;
+        unsigned status;
+} answers[] = {
+        ANSWER("plain", OK_HEAD "Content-Length: 2\r\n\r\nhi", 200, "hi", ""),
+        ANSWER("empty", "HTTP/1.1 204 No Content\r\n\r\n", 204, "", ""),
+        ANSWER("until the end", OK_HEAD "\r\nhi", 200, "hi", ""),
+        ANSWER("HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhi", 200, "hi", ""),
+        ANSWER("chunked", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", 200,
+               "hi", ""),
+        ANSWER("at the limit", OK_HEAD "Content-Length: 64\r\n\r\n" SIXTY_FOUR, 200, SIXTY_FOUR,
+               ""),
+        ANSWER("longer than said", OK_HEAD "Content-Length: 2\r\n\r\nhi there", 200, "hi", ""),
+        ANSWER("not found", "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", 404, "no", ""),
+        ANSWER("redirect",
+               "HTTP/1.1 301 Moved\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n",
+               301, "", ""),
+        ANSWER("tagged", OK_HEAD "ETag: W/\"a.1\"\r\n\r\n", 200, "", "W/\"a.1\""),
+        ANSWER("waited", OK_HEAD "Preference-Applied: wait=5\r\n\r\n", 200, "", ""),
+        ANSWER("unchanged", "HTTP/1.1 304 Not Modified\r\netag: \"a.1\"\r\n\r\n", 304, "",
+               "\"a.1\""),
+        ANSWER("tag too long", OK_HEAD "ETag: \"" SIXTY_FOUR SIXTY_FOUR "\"\r\n\r\n", 200, "", ""),
+};
+
+START_TEST(takes_answer)
+{
+        struct scripted_reply reply = {.bytes = answers[_i].reply};
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        struct scripted_server s;
+        struct err e = {0};
+        int r = ask(&s, &reply, TIMEOUT, &a, &e);
+
+        ck_assert_msg(r == 0, "%s: %d %s", answers[_i].name, r, e.text);
+        ck_assert_uint_eq(a.status, answers[_i].status);
+        ck_assert_str_eq(buf_cstr(&a.body), answers[_i].body);
+        ck_assert_str_eq(a.etag, answers[_i].etag);
+        ck_assert(a.preference_applied == streq(answers[_i].name, "waited"));
+}
+END_TEST
+
+#define LIE(n, r, t, w, s)                                                                       \
+        {                                                                                        \
+                .name = (n), .reply = {.bytes = (r), .then = THEN_##t}, .want = (w), .says = (s) \
+        }
+
+static const struct {
+        const char *name;
+        struct scripted_reply reply;
+        const char *says;
+        int want;
+} lies[] = {
+        LIE("says it is huge", OK_HEAD "Content-Length: 65\r\n\r\nhi", HANG_UP, -E2BIG,
+            "says more than we take"),
+        LIE("is huge", OK_HEAD "\r\n" SIXTY_FOUR "!", HANG_UP, -E2BIG, "says more than we take"),
+        LIE("never ends", OK_HEAD "\r\n" SIXTEEN, FLOOD, -E2BIG, "says more than we take"),
+        LIE("shorter than said", OK_HEAD "Content-Length: 9\r\n\r\nhi", HANG_UP, -EBADMSG,
+            "hung up in the middle"),
+        LIE("chunk cut", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n9\r\nhi", HANG_UP, -EBADMSG,
+            "hung up in the middle"),
+        LIE("says nothing", "", HANG_UP, -EBADMSG, "hung up without an answer"),
+        LIE("stalls at once", "", STALL, -ETIMEDOUT, "did not answer in time"),
+        LIE("stalls in the middle", OK_HEAD "Content-Length: 9\r\n\r\nhi", STALL, -ETIMEDOUT,
+            "did not answer in time"),
+        LIE("garbage", "\x16\x03\x01garbage\r\n\r\n", HANG_UP, -EBADMSG, "does not speak HTTP"),
+        LIE("negative length", OK_HEAD "Content-Length: -1\r\n\r\nhi", HANG_UP, -EBADMSG,
+            "does not speak HTTP"),
+};
+
+START_TEST(sees_through_lie)
+{
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        struct scripted_server s;
+        struct err e = {0};
+        bool stalls = lies[_i].reply.then == THEN_STALL;
+        int r = ask(&s, &lies[_i].reply, stalls ? NOT_PATIENT : TIMEOUT, &a, &e);
+
+        ck_assert_msg(r == lies[_i].want, "%s: %d %s", lies[_i].name, r, e.text);
+        ck_assert_msg(strstr(e.text, lies[_i].says) != NULL, "%s: %s", lies[_i].name, e.text);
+        ck_assert_msg(strstr(e.text, s.url) != NULL, "%s: %s", lies[_i].name, e.text);
+        ck_assert_ptr_null(a.body.data);
+}
+END_TEST
+
+START_TEST(sends_what_it_was_given)
+{
+        struct scripted_reply reply = {.bytes = "HTTP/1.1 304 Not Modified\r\n\r\n"};
+        struct scripted_server s = {.replies = &reply, .n_replies = 1};
+        char directory[] = "/tmp/diag-test-get.XXXXXX", path[64];
+        struct get_request q = {
+                .url = "http://localhost/system",
+                .socket_path = path,
+                .if_none_match = "W/\"a.1\"",
+                .prefer = "wait=25",
+                .timeout_usec = TIMEOUT,
+                .max_bytes = BODY_MAX,
+        };
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        struct err e = {0};
+
+        /* A proxy from the environment would be asked instead of the socket. */
+        setenv("http_proxy", "http://127.0.0.1:1", 1);
+        setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        (void)snprintf(path, sizeof(path), "%s/s", directory);
+        scripted_server_on_socket(&s, path);
+        scripted_server_start(&s);
+        ck_assert_msg(get_perform(&a, &q, &e) == 0, "%s", e.text);
+        scripted_server_join(&s);
+        ck_assert_uint_eq(a.status, 304);
+        ck_assert_ptr_nonnull(
+                strstr(s.last_request, "GET /system HTTP/1.1\r\nHost: localhost\r\n"));
+        ck_assert_ptr_nonnull(strstr(s.last_request, "\r\nIf-None-Match: W/\"a.1\"\r\n"));
+        ck_assert_ptr_nonnull(strstr(s.last_request, "\r\nPrefer: wait=25\r\n"));
+        unlink(path);
+        rmdir(directory);
+}
+END_TEST
+
+static const struct {
+        const char *url, *socket_path, *who;
+        int want;
+        const char *says;
+} nobodies[] = {
+        {"http://localhost/",    "/nonexistent/s", "unix:/nonexistent/s", GET_NOBODY,
+         "nobody answers at unix:/nonexistent/s: No such file or directory"                                                   },
+        {"http://127.0.0.1:1/x", NULL,             NULL,                  GET_NOBODY,
+         "nobody answers at http://127.0.0.1:1/x: Connection refused"                                                         },
+        {"file:///etc/passwd",   NULL,             NULL,                  -EBADMSG,   "file:///etc/passwd does not speak HTTP"},
+        {"http://[/",            NULL,             NULL,                  -EINVAL,    "http://[/ is not a URL"                },
+};
+
+START_TEST(finds_nobody)
+{
+        struct get_request q = {
+                .url = nobodies[_i].url,
+                .socket_path = nobodies[_i].socket_path,
+                .who = nobodies[_i].who,
+                .timeout_usec = TIMEOUT,
+                .max_bytes = BODY_MAX,
+        };
+        struct get_answer a;
+        struct err e = {0};
+
+        ck_assert_int_eq(get_perform(&a, &q, &e), nobodies[_i].want);
+        ck_assert_str_eq(e.text, nobodies[_i].says);
+}
+END_TEST
+
+START_TEST(refuses_header_that_is_too_long)
+{
+        struct get_request q = {
+                .url = "http://127.0.0.1:1/",
+                .if_none_match = SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR,
+                .timeout_usec = TIMEOUT,
+                .max_bytes = BODY_MAX,
+        };
+        struct get_answer a;
+
+        ck_assert_int_eq(get_perform(&a, &q, NULL), -E2BIG);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *suite = suite_create("get");
+        TCase *tc = tcase_create("get");
+
+        tcase_add_loop_test(tc, takes_answer, 0, ELEMENTSOF(answers));
+        tcase_add_loop_test(tc, sees_through_lie, 0, ELEMENTSOF(lies));
+        tcase_add_test(tc, sends_what_it_was_given);
+        tcase_add_loop_test(tc, finds_nobody, 0, ELEMENTSOF(nobodies));
+        tcase_add_test(tc, refuses_header_that_is_too_long);
+        suite_add_tcase(suite, tc);
+        return test_main(suite);
+}
