@@ -241,21 +241,20 @@ static void inherit(struct seal *s, const struct diag_component *before, struct 
 /* Both arrays are sorted: one walk over the two. */
 static void compare_components(struct seal *s, const struct diag_report *previous)
 {
-        struct diag_component *now = s->r->components, *end = now + s->r->n_components;
-        const struct diag_component *before = previous ? previous->components : NULL;
-        const struct diag_component *before_end = previous ? before + previous->n_components : NULL;
+        size_t n_before = previous ? previous->n_components : 0, i = 0, k = 0;
 
-        while (now < end || before < before_end) {
-                int order = now == end             ? 1
-                            : before == before_end ? -1
-                                                   : strcmp(now->name, before->name);
+        while (i < s->r->n_components || k < n_before) {
+                struct diag_component *now = i < s->r->n_components ? &s->r->components[i] : NULL;
+                const struct diag_component *before =
+                        k < n_before ? &previous->components[k] : NULL;
+                int order = !now ? 1 : !before ? -1 : strcmp(now->name, before->name);
 
-                if (order > 0) {
-                        changed(s, before++, NULL);
-                        continue;
-                }
-                inherit(s, order == 0 ? before++ : NULL, now);
-                now++;
+                if (order > 0)
+                        changed(s, before, NULL);
+                else
+                        inherit(s, order == 0 ? before : NULL, now);
+                i += order <= 0;
+                k += order >= 0;
         }
 }
 

@@ -531,7 +531,9 @@ static void read_system(struct reader *rd, const json_t *o, struct diag_system *
         *moment = (struct diag_moment){
                 .now_wall_usec = get_time(rd, s, "time"),
                 .uptime_usec = get_seconds(rd, s, "uptime_seconds"),
-                .confirmed_age_usec = get_seconds(rd, s, "confirmed_age_seconds"),
+                .confirmed_age_usec = s && !member(s, "confirmed_age_seconds")
+                                              ? USEC_INFINITY
+                                              : get_seconds(rd, s, "confirmed_age_seconds"),
         };
 }
 
@@ -580,7 +582,8 @@ static int read_report(struct reader *rd, const json_t *o, struct diag_report *r
         k = read_components(rd, o, r);
         if (k < 0)
                 return k;
-        k = diag_report_seal(r, NULL, since, NULL, NULL);
+        k = diag_report_seal(r, NULL, 0, NULL,
+                             NULL); /* 0: a date that is not there stays unknown */
         if (k < 0)
                 return k;
         /* The node's own words: it knows what we cannot see in the short form. */

@@ -43,11 +43,25 @@ int diag_expect_from_string(const char *s, enum diag_expect *ret)
 
 /* --- restarts -------------------------------------------------------------------------------- */
 
+static void restarts_drop_oldest(struct diag_restarts *r)
+{
+        memmove(r->at_mono_usec, r->at_mono_usec + 1, sizeof(r->at_mono_usec[0]) * --r->n);
+}
+
+/* The oldest entry stood for "before we came". */
+static void restarts_presume_no_more(struct diag_restarts *r)
+{
+        restarts_drop_oldest(r);
+        r->presumed = false;
+}
+
 static void restarts_push(struct diag_restarts *r, uint64_t now)
 {
         if (r->n == DIAG_RESTARTS_KEPT)
-                memmove(r->at_mono_usec, r->at_mono_usec + 1, sizeof(r->at_mono_usec[0]) * --r->n);
+                restarts_drop_oldest(r);
         r->at_mono_usec[r->n++] = now;
+        if (r->presumed && r->n > LOOP_RESTARTS) /* enough was seen */
+                restarts_presume_no_more(r);
 }
 
 static bool was_looping_before_us(const struct diag_unit *u, uint64_t now)
@@ -68,8 +82,8 @@ void diag_restarts_note(struct diag_restarts *r, const struct diag_unit *u, uint
                         restarts_push(r, now_mono_usec);
                 return;
         }
-        if (now_mono_usec >= diag_restarts_loop_end(r))
-                r->presumed = false;
+        if (r->presumed && now_mono_usec >= diag_restarts_loop_end(r))
+                restarts_presume_no_more(r);
         if (u->n_restarts < before) { /* somebody started it by hand: a new life */
                 r->n = 0;
                 r->presumed = false;
