@@ -1,0 +1,195 @@
+/* Judging the head of a request: one pass that counts, then a table of questions. */
+
+#include <strings.h>
+
+#include "api/head.h"
+#include "api/server.h"
+
+/* tchar (RFC 9110 §5.6.2). */
+static bool is_token(const char *s, size_t n)
+{
+        static const char others[] = "!#$%&'*+-.^_`|~";
+
+        for (size_t i = 0; i < n; i++)
+                if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'z') ||
+                      (s[i] >= 'A' && s[i] <= 'Z') || memchr(others, s[i], sizeof(others) - 1)))
+                        return false;
+        return n > 0;
+}
+
+/* Controls have no place in a value, a lone CR least of all (RFC 9110 §5.5, RFC 9112 §2.2). */
+static bool is_clean_value(const char *s, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (((unsigned char)s[i] < ' ' && s[i] != '\t') || s[i] == 0x7f)
+                        return false;
+        return true;
+}
+
+/* A name or an address, perhaps a port. No list, no user, no path (RFC 9110 §7.2). */
+static bool is_host(const char *s)
+{
+        return !s[strcspn(s, " \t,/\\@?#")];
+}
+
+/* libmicrohttpd has refused what is not a number already; too large a one may be cut here. */
+static uint64_t length_of(const char *s)
+{
+        uint64_t n = 0;
+
+        for (; *s >= '0' && *s <= '9'; s++)
+                if (n <= SERVER_BODY_BYTES_MAX)
+                        n = n * 10 + (uint64_t)(*s - '0');
+        return n;
+}
+
+static void on_host(struct head *h, const char *value)
+{
+        h->n_host++;
+        h->bad_host |= !is_host(value);
+}
+
+static void on_content_length(struct head *h, const char *value)
+{
+        h->n_content_length++;
+        h->content_length = length_of(value);
+}
+
+static void on_transfer_encoding(struct head *h, const char *value)
+{
+        h->n_transfer_encoding++;
+        h->unknown_coding |= strcasecmp(value, "chunked") != 0;
+}
+
+static void value_join(struct head_value *v, const char *value)
+{
+        const char *between = v->present ? ", " : "";
+        size_t n = strlen(value), n_between = strlen(between);
+
+        v->present = true;
+        if (n_between + n >= sizeof(v->text) - v->n) {
+                v->too_long = true;
+                return;
+        }
+        memcpy(v->text + v->n, between, n_between);
+        memcpy(v->text + v->n + n_between, value, n + 1);
+        v->n += n_between + n;
+}
+
+static void on_if_none_match(struct head *h, const char *value)
+{
+        value_join(&h->if_none_match, value);
+}
+
+static void on_prefer(struct head *h, const char *value)
+{
+        value_join(&h->prefer, value);
+}
+
+static const struct {
+        const char *name;
+        void (*on)(struct head *h, const char *value);
+} fields[] = {
+        {"Host",              on_host             },
+        {"Content-Length",    on_content_length   },
+        {"Transfer-Encoding", on_transfer_encoding},
+        {"If-None-Match",     on_if_none_match    },
+        {"Prefer",            on_prefer           },
+};
+
+void head_init(struct head *h, const char *version)
+{
+        *h = (struct head){.http_1_0 = streq(version, "HTTP/1.0")};
+}
+
+void head_add(struct head *h, const char *name, size_t n_name, const char *value, size_t n_value)
+{
+        h->bad_name |= !is_token(name, n_name);
+        h->bad_value |= !is_clean_value(value, n_value);
+        for (size_t i = 0; i < ELEMENTSOF(fields); i++)
+                if (strcasecmp(name, fields[i].name) == 0)
+                        fields[i].on(h, value);
+}
+
+static bool name_is_malformed(const struct head *h)
+{
+        return h->bad_name;
+}
+
+static bool value_is_malformed(const struct head *h)
+{
+        return h->bad_value;
+}
+
+static bool length_is_repeated(const struct head *h)
+{
+        return h->n_content_length > 1;
+}
+
+static bool length_and_coding(const struct head *h)
+{
+        return h->n_content_length > 0 && h->n_transfer_encoding > 0;
+}
+
+static bool coding_is_repeated(const struct head *h)
+{
+        return h->n_transfer_encoding > 1;
+}
+
+static bool coding_is_too_new(const struct head *h)
+{
+        return h->n_transfer_encoding > 0 && h->http_1_0;
+}
+
+static bool coding_is_unknown(const struct head *h)
+{
+        return h->unknown_coding;
+}
+
+static bool host_is_repeated(const struct head *h)
+{
+        return h->n_host > 1;
+}
+
+static bool host_is_missing(const struct head *h)
+{
+        return h->n_host == 0 && !h->http_1_0;
+}
+
+static bool host_is_malformed(const struct head *h)
+{
+        return h->bad_host;
+}
+
+static bool body_is_too_long(const struct head *h)
+{
+        return h->content_length > SERVER_BODY_BYTES_MAX;
+}
+
+/* First match wins. */
+static const struct head_fault faults[] = {
+        {name_is_malformed,  400, "malformed header field name"                    },
+        {value_is_malformed, 400, "control character in a header field"            },
+        {length_is_repeated, 400, "more than one Content-Length"                   },
+        {length_and_coding,  400, "both Content-Length and Transfer-Encoding"      },
+        {coding_is_repeated, 400, "more than one Transfer-Encoding"                },
+        {coding_is_too_new,  400, "Transfer-Encoding in an HTTP/1.0 request"       },
+        {coding_is_unknown,  501, "the only known Transfer-Encoding is \"chunked\""},
+        {host_is_repeated,   400, "more than one Host"                             },
+        {host_is_missing,    400, "missing Host"                                   },
+        {host_is_malformed,  400, "malformed Host"                                 },
+        {body_is_too_long,   413, "request body too large"                         },
+};
+
+const struct head_fault *head_judge(const struct head *h)
+{
+        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
+                if (faults[i].holds(h))
+                        return &faults[i];
+        return NULL;
+}
+
+const char *head_value(const struct head_value *v)
+{
+        return v->present && !v->too_long ? v->text : NULL;
+}

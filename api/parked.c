@@ -1,0 +1,173 @@
+/*
+ * Requests that wait. The one idea: a ticket counts the wake-ups, is taken before a handler looks and
+ * compared when it parks, under the lock that a wake-up takes as well; so that a change between
+ * looking and parking cannot be missed. Who is woken moves to a second list, and only from there, with
+ * the lock released, is resumed: resume() may call whatever it likes.
+ */
+
+#include <assert.h>
+#include <errno.h>
+
+#include "api/cond.h"
+#include "api/parked.h"
+
+LIST_HEAD(parked_list, parked_entry);
+
+struct parked {
+        pthread_mutex_t lock; /* all below */
+        pthread_cond_t changed;
+        struct parked_list waiting, due;
+        size_t n_waiting;
+        uint64_t ticket;
+        bool closed, stopping;
+        pthread_t thread;
+};
+
+static void make_due(struct parked *p, struct parked_entry *e)
+{
+        LIST_REMOVE(e, link);
+        LIST_INSERT_HEAD(&p->due, e, link);
+        p->n_waiting--;
+}
+
+static void make_all_due(struct parked *p)
+{
+        while (!LIST_EMPTY(&p->waiting))
+                make_due(p, LIST_FIRST(&p->waiting));
+}
+
+/* Return: when the next one of those that go on waiting is due. */
+static uint64_t make_expired_due(struct parked *p, uint64_t now)
+{
+        uint64_t next = USEC_INFINITY;
+
+        for (struct parked_entry *e = LIST_FIRST(&p->waiting), *after; e; e = after) {
+                after = LIST_NEXT(e, link);
+                if (e->until_mono_usec <= now)
+                        make_due(p, e);
+                else if (e->until_mono_usec < next)
+                        next = e->until_mono_usec;
+        }
+        return next;
+}
+
+static void resume_first(struct parked *p)
+{
+        struct parked_entry *e = LIST_FIRST(&p->due);
+
+        LIST_REMOVE(e, link);
+        pthread_mutex_unlock(&p->lock);
+        e->resume(e); /* @e may be parked again, or gone, before this returns */
+        pthread_mutex_lock(&p->lock);
+}
+
+static void *parked_thread(void *userdata)
+{
+        struct parked *p = userdata;
+
+        pthread_mutex_lock(&p->lock);
+        while (!p->stopping) {
+                uint64_t next = make_expired_due(p, now_mono_usec());
+
+                if (LIST_EMPTY(&p->due))
+                        cond_wait_until(&p->changed, &p->lock, next);
+                else
+                        resume_first(p);
+        }
+        pthread_mutex_unlock(&p->lock);
+        return NULL;
+}
+
+int parked_new(struct parked **ret)
+{
+        struct parked *p = calloc(1, sizeof(*p));
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        LIST_INIT(&p->waiting);
+        LIST_INIT(&p->due);
+        pthread_mutex_init(&p->lock, NULL);
+        cond_init_mono(&p->changed);
+        r = pthread_create(&p->thread, NULL, parked_thread, p);
+        if (r != 0) {
+                pthread_cond_destroy(&p->changed);
+                pthread_mutex_destroy(&p->lock);
+                free(p);
+                return -r;
+        }
+        pthread_setname_np(p->thread, "parked");
+        *ret = p;
+        return 0;
+}
+
+struct parked *parked_free(struct parked *p)
+{
+        if (!p)
+                return NULL;
+        pthread_mutex_lock(&p->lock);
+        p->closed = p->stopping = true;
+        pthread_cond_signal(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+        pthread_join(p->thread, NULL);
+        assert(LIST_EMPTY(&p->waiting) && LIST_EMPTY(&p->due));
+        pthread_cond_destroy(&p->changed);
+        pthread_mutex_destroy(&p->lock);
+        free(p);
+        return NULL;
+}
+
+uint64_t parked_ticket(struct parked *p)
+{
+        uint64_t ticket;
+
+        pthread_mutex_lock(&p->lock);
+        ticket = p->ticket;
+        pthread_mutex_unlock(&p->lock);
+        return ticket;
+}
+
+bool parked_add(struct parked *p, struct parked_entry *e, uint64_t ticket, uint64_t until_mono_usec)
+{
+        bool added;
+
+        pthread_mutex_lock(&p->lock);
+        added = !p->closed && ticket == p->ticket && p->n_waiting < PARKED_MAX;
+        if (added) {
+                e->until_mono_usec = until_mono_usec;
+                LIST_INSERT_HEAD(&p->waiting, e, link);
+                p->n_waiting++;
+                pthread_cond_signal(&p->changed); /* it may be due before all others */
+        }
+        pthread_mutex_unlock(&p->lock);
+        return added;
+}
+
+void parked_wake(struct parked *p)
+{
+        pthread_mutex_lock(&p->lock);
+        p->ticket++;
+        make_all_due(p);
+        if (!LIST_EMPTY(&p->due))
+                pthread_cond_signal(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+}
+
+void parked_close(struct parked *p)
+{
+        pthread_mutex_lock(&p->lock);
+        p->closed = true;
+        make_all_due(p);
+        pthread_cond_signal(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+}
+
+bool parked_is_closed(struct parked *p)
+{
+        bool closed;
+
+        pthread_mutex_lock(&p->lock);
+        closed = p->closed;
+        pthread_mutex_unlock(&p->lock);
+        return closed;
+}

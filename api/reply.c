@@ -1,0 +1,128 @@
+/* Making answers: a status, a body that is counted, a few header fields. No HTTP library in sight. */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "api/reply.h"
+#include "base/json_write.h"
+
+#define REPLY_TEXT_MAX 1024u
+
+void reply_done(struct reply *r)
+{
+        blob_unref(r->body);
+        *r = (struct reply){};
+}
+
+/* A CR LF in a value would be the end of the field, and the rest a field of somebody else's making. */
+static void scrub(char *s)
+{
+        for (; *s; s++)
+                if ((unsigned char)*s < 0x20 || *s == 0x7f)
+                        *s = '?';
+}
+
+void reply_header(struct reply *r, const char *name, const char *fmt, ...)
+{
+        va_list ap;
+
+        assert(r->n_headers < REPLY_HEADERS_MAX);
+        r->headers[r->n_headers].name = name;
+        va_start(ap, fmt);
+        (void)vsnprintf(r->headers[r->n_headers].value, sizeof(r->headers[0].value), fmt, ap);
+        va_end(ap);
+        scrub(r->headers[r->n_headers++].value);
+}
+
+int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken)
+{
+        assert(r->status == 0 && r->park_until_mono_usec == 0);
+        if (!taken)
+                return -ENOMEM;
+        r->status = status;
+        r->content_type = content_type;
+        r->body = taken;
+        if (strncmp(content_type, "text/", strlen("text/")) == 0)
+                reply_header(r, "X-Content-Type-Options", "nosniff");
+        else if (status == 200 && streq(content_type, "application/json"))
+                reply_header(r, "Cache-Control", "no-cache");
+        return 0;
+}
+
+int reply_json(struct reply *r, unsigned status, struct buf *b)
+{
+        return reply_blob(r, status, "application/json", blob_new_take(b));
+}
+
+int reply_text(struct reply *r, unsigned status, const char *fmt, ...)
+{
+        _cleanup_(buf_done) struct buf b = {};
+        char text[REPLY_TEXT_MAX];
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        buf_puts(&b, text);
+        buf_putc(&b, '\n');
+        return reply_blob(r, status, "text/plain; charset=utf-8", blob_new_take(&b));
+}
+
+int reply_error(struct reply *r, unsigned status, const char *reason, const char *fmt, ...)
+{
+        _cleanup_(buf_done) struct buf b = {};
+        struct json_writer w = {.out = &b};
+        char text[REPLY_TEXT_MAX];
+        va_list ap;
+
+        va_start(ap, fmt);
+        (void)vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        jw_begin_object(&w);
+        jw_member_uint(&w, "code", status);
+        jw_member_string(&w, "error", text);
+        jw_member_string(&w, "reason", reason);
+        jw_end_object(&w);
+        return reply_json(r, status, &b);
+}
+
+int reply_empty(struct reply *r, unsigned status)
+{
+        assert(r->status == 0 && r->park_until_mono_usec == 0);
+        r->status = status;
+        if (status == 304)
+                reply_header(r, "Cache-Control", "no-cache");
+        return 0;
+}
+
+/* Into an attribute in double quotes. A location has no control characters, '<' or '>' to begin with. */
+static void append_attribute(struct buf *b, const char *s)
+{
+        for (; *s; s++)
+                if (*s == '&' || *s == '"' || *s == '\'' || *s == '<' || *s == '>')
+                        buf_printf(b, "&#%d;", *s);
+                else
+                        buf_putc(b, *s);
+}
+
+int reply_moved(struct reply *r, const char *location, bool page)
+{
+        _cleanup_(buf_done) struct buf b = {};
+
+        r->location = location;
+        if (!page)
+                return reply_empty(r, 301);
+        buf_puts(&b, "<a href=\"");
+        append_attribute(&b, location);
+        buf_puts(&b, "\">Moved Permanently</a>.\n\n");
+        return reply_blob(r, 301, "text/html; charset=utf-8", blob_new_take(&b));
+}
+
+int reply_park(struct reply *r, uint64_t until_mono_usec)
+{
+        assert(r->status == 0 && until_mono_usec > 0);
+        r->park_until_mono_usec = until_mono_usec;
+        return 0;
+}

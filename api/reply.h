@@ -1,0 +1,64 @@
+#pragma once
+
+/*
+ * What a handler answers. Exactly one of the reply_*() verbs below is called per handler run; each
+ * returns 0, so that answering is one statement, or -ENOMEM, for which the server sends a bare 500.
+ */
+
+#include "base/blob.h"
+
+#define REPLY_HEADERS_MAX 12u
+
+struct reply {
+        unsigned status; /* 0: nothing was answered yet */
+        const char *content_type;
+        struct blob *body; /* owned; NULL: empty */
+        struct {
+                const char *name; /* static */
+                char value[256];
+        } headers[REPLY_HEADERS_MAX];
+        size_t n_headers;
+        const char *location; /* of a redirect; borrowed until the reply has been sent */
+        uint64_t
+                park_until_mono_usec; /* > 0: not answered, ask again when something changed or then */
+};
+
+void reply_done(struct reply *r);
+
+/** reply_header() - printf; cut to fit, scrubbed; may be called before or after the body is set. */
+void reply_header(struct reply *r, const char *name, const char *fmt, ...) _printf_(3, 4);
+
+/**
+ * reply_blob() - @taken is the reply's now, NULL means out of memory
+ *
+ * Text gets X-Content-Type-Options: nosniff, JSON with status 200 gets Cache-Control: no-cache.
+ */
+int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken);
+
+/** reply_json() - takes what @b holds; "application/json", without charset (CONTRACT). */
+int reply_json(struct reply *r, unsigned status, struct buf *b);
+
+/** reply_text() - plain text, cut to 1 KiB; a newline is added. */
+int reply_text(struct reply *r, unsigned status, const char *fmt, ...) _printf_(3, 4);
+
+/** reply_error() - API v2's error: {"code":status,"error":text,"reason":@reason}. */
+int reply_error(struct reply *r, unsigned status, const char *reason, const char *fmt, ...)
+        _printf_(4, 5);
+
+/** reply_empty() - no body at all: 204, 304 (with Cache-Control: no-cache), 405. */
+int reply_empty(struct reply *r, unsigned status);
+
+/**
+ * reply_moved() - 301
+ * @location: borrowed until the reply has been sent; without CR, LF
+ * @page:     with a line of HTML that links there
+ */
+int reply_moved(struct reply *r, const char *location, bool page);
+
+/**
+ * reply_park() - do not answer yet, if request->may_park
+ * @until: CLOCK_MONOTONIC; the handler runs again then at the latest, or when parked_wake() is called
+ *
+ * The handler must not park again after its own deadline has passed.
+ */
+int reply_park(struct reply *r, uint64_t until_mono_usec);

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * One HTTP request as a handler sees it: a plain struct, no HTTP library in sight, so that a handler
+ * can be tested with a struct literal. server.c fills it; everything is borrowed from the connection
+ * and lives until the handler's reply has been sent.
+ */
+
+#include "base/cleanup.h"
+
+#define REQUEST_ARGS_MAX 4u
+
+struct request {
+        const char *method; /* "GET" also for HEAD */
+        const char *path;   /* as routed: clean, without query, aliases resolved */
+        const char *query;  /* after '?', still encoded; "" without */
+        struct {
+                const char *name, *value; /* value is percent-decoded */
+        } args[REQUEST_ARGS_MAX];
+        size_t n_args;
+
+        /* The header fields that mean something to us; NULL when absent. Repeated ones are joined by ", ". */
+        const char *if_none_match, *prefer;
+
+        uint64_t received_mono_usec; /* when it first reached a handler: parking does not move it */
+        bool may_park; /* reply_park() is allowed; false: too many wait, or we are stopping */
+        void *host;    /* of the daemon: what its handlers know */
+};
+
+/** request_arg() - the part of the path that stands at {name}; NULL when the route has none such. */
+const char *request_arg(const struct request *q, const char *name);
+
+/**
+ * request_query() - does the query have @key, and with which value?
+ * @buf: the decoded value; "" when there is none; cut values are treated as absent
+ */
+bool request_query(const struct request *q, const char *key, char *buf, size_t n_buf);
