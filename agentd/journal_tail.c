@@ -1,0 +1,288 @@
+/* A list of wanted tails, at most two journalctl at a time, and one timer for those that are due. */
+
+#include <errno.h>
+#include <sys/queue.h>
+
+#include "agentd/journal_tail.h"
+#include "base/child.h"
+#include "base/log.h"
+#include "base/mono.h"
+#include "base/redact.h"
+#include "model/report.h"
+
+#define CHILDREN_MAX     2u
+#define CHILD_USEC       (5 * USEC_PER_SEC)
+#define CHILD_BYTES      (64u * 1024u)
+#define SECOND_LOOK_USEC (1 * USEC_PER_SEC)
+#define GAP_USEC         (2 * USEC_PER_SEC) /* between two reads of one unit */
+
+struct tail {
+        LIST_ENTRY(tail) link;
+        struct journal_tail *owner;
+        char *unit;
+        uint64_t stamp, read_stamp;
+        uint64_t due_mono_usec; /* 0: nothing to do */
+        uint64_t started_mono_usec;
+        bool second_look; /* the read that is due, or under way, is the second one of its stamp */
+        bool wanted;
+        struct child *child;
+        char *text;
+        bool truncated;
+};
+
+struct journal_tail {
+        struct loop *loop;
+        struct loop_timer *timer;
+        LIST_HEAD(, tail) tails;
+        unsigned n_children;
+        void (*changed)(void *userdata);
+        void *userdata;
+};
+
+static void run_due(struct journal_tail *t);
+
+static void on_timer(void *userdata)
+{
+        run_due(userdata);
+}
+
+int journal_tail_new(struct journal_tail **ret, struct loop *l, void (*changed)(void *userdata),
+                     void *userdata)
+{
+        struct journal_tail *t = calloc(1, sizeof(*t));
+        int k;
+
+        if (!t)
+                return -ENOMEM;
+        LIST_INIT(&t->tails);
+        t->loop = l;
+        t->changed = changed;
+        t->userdata = userdata;
+        k = loop_timer_new(&t->timer, l, on_timer, t);
+        if (k < 0) {
+                free(t);
+                return k;
+        }
+        *ret = t;
+        return 0;
+}
+
+static void tail_free(struct tail *tail)
+{
+        if (tail->child)
+                tail->owner->n_children--;
+        LIST_REMOVE(tail, link);
+        child_free(tail->child);
+        free(tail->unit);
+        free(tail->text);
+        free(tail);
+}
+
+struct journal_tail *journal_tail_free(struct journal_tail *t)
+{
+        if (!t)
+                return NULL;
+        while (!LIST_EMPTY(&t->tails))
+                tail_free(LIST_FIRST(&t->tails));
+        loop_timer_free(t->timer);
+        free(t);
+        return NULL;
+}
+
+/* --- what a person sees of it ------------------------------------------------------------------------- */
+
+/* The newest lines, whole ones, within the limits. */
+static const char *newest_lines(const char *text, size_t n, bool *truncated)
+{
+        size_t from = n > DIAG_OUTPUT_MAX ? n - DIAG_OUTPUT_MAX : 0;
+        unsigned lines = 0;
+        const char *p;
+
+        if (from) {
+                const char *newline = memchr(text + from, '\n', n - from);
+
+                from = newline ? (size_t)(newline - text) + 1 : from;
+                *truncated = true;
+        }
+        for (p = text + n; p > text + from; p--)
+                if (p[-1] == '\n' && p < text + n && ++lines == JOURNAL_TAIL_LINES) {
+                        *truncated = true;
+                        return p;
+                }
+        return text + from;
+}
+
+static bool set_text(struct tail *tail, const char *text, bool truncated)
+{
+        char *copy;
+
+        if (tail->text && streq(tail->text, text))
+                return false;
+        copy = strdup(text);
+        if (!copy)
+                return false;
+        free(tail->text);
+        tail->text = copy;
+        tail->truncated = truncated;
+        return true;
+}
+
+static bool take_output(struct tail *tail, const struct child_result *r)
+{
+        _cleanup_(buf_done) struct buf clean = {.max = 16 * CHILD_BYTES};
+        bool truncated = r->truncated;
+
+        (void)redact_append(&clean, r->output, r->n_output);
+        if (r->timed_out)
+                buf_puts(&clean, "(reading the journal took too long and was ended)\n");
+        else if (r->exit_status != 0 && !r->n_output)
+                buf_puts(&clean, "(the journal cannot be read)\n");
+        for (size_t i = 0; i < clean.n; i++)
+                if (!clean.data[i])
+                        clean.data[i] = ' '; /* a NUL would end the text for everybody behind us */
+        return set_text(tail, newest_lines(buf_cstr(&clean), clean.error ? 0 : clean.n, &truncated),
+                        truncated);
+}
+
+/* --- when to read ----------------------------------------------------------------------------------------- */
+
+static void on_child(const struct child_result *r, void *userdata)
+{
+        struct tail *tail = userdata;
+        struct journal_tail *t = tail->owner;
+        bool changed = take_output(tail, r);
+
+        tail->child = child_free(tail->child);
+        t->n_children--;
+        if (tail->stamp == tail->read_stamp && !tail->second_look) {
+                tail->second_look = true;
+                tail->due_mono_usec = now_mono_usec() + SECOND_LOOK_USEC;
+        }
+        run_due(t);
+        if (changed)
+                t->changed(t->userdata);
+}
+
+static void start(struct tail *tail)
+{
+        const char *const argv[] = {
+                "journalctl",         "--quiet",    "--no-pager", "--no-hostname", "--utc",
+                "--output=short-iso", "--lines=50", "--unit",     tail->unit,      NULL};
+        struct journal_tail *t = tail->owner;
+        struct err e;
+        int k;
+
+        tail->started_mono_usec = now_mono_usec();
+        tail->due_mono_usec = 0;
+        if (tail->read_stamp != tail->stamp)
+                tail->second_look = false;
+        tail->read_stamp = tail->stamp;
+        k = child_start(&tail->child, t->loop, argv, CHILD_USEC, CHILD_BYTES, on_child, tail, &e);
+        if (k >= 0) {
+                t->n_children++;
+                return;
+        }
+        log_debug("%s", e.text);
+        (void)set_text(tail, "(the journal cannot be read)\n", false);
+}
+
+/* Starts what is due, as many as may run; the timer is for the earliest of the others. */
+static void run_due(struct journal_tail *t)
+{
+        uint64_t now = now_mono_usec(), next = USEC_INFINITY;
+        struct tail *tail;
+
+        LIST_FOREACH (tail, &t->tails, link) {
+                if (!tail->due_mono_usec || tail->child)
+                        continue;
+                if (tail->due_mono_usec > now)
+                        next = tail->due_mono_usec < next ? tail->due_mono_usec : next;
+                else if (t->n_children < CHILDREN_MAX)
+                        start(tail);
+        }
+        if (next == USEC_INFINITY)
+                loop_timer_stop(t->timer);
+        else
+                loop_timer_set(t->timer, next, 20 * USEC_PER_MSEC);
+}
+
+static struct tail *find(const struct journal_tail *t, const char *unit)
+{
+        struct tail *tail;
+
+        LIST_FOREACH (tail, &t->tails, link)
+                if (streq(tail->unit, unit))
+                        return tail;
+        return NULL;
+}
+
+static struct tail *add(struct journal_tail *t, const char *unit)
+{
+        struct tail *tail = calloc(1, sizeof(*tail));
+
+        if (!tail)
+                return NULL;
+        tail->owner = t;
+        tail->unit = strdup(unit);
+        if (!tail->unit) {
+                free(tail);
+                return NULL;
+        }
+        LIST_INSERT_HEAD(&t->tails, tail, link);
+        return tail;
+}
+
+void journal_tail_want(struct journal_tail *t, const char *unit, uint64_t stamp)
+{
+        struct tail *tail = find(t, unit);
+        uint64_t now = now_mono_usec();
+
+        if (tail && tail->stamp == stamp && tail->started_mono_usec) {
+                tail->wanted = true;
+                return;
+        }
+        if (!tail)
+                tail = add(t, unit);
+        if (!tail)
+                return;
+        tail->wanted = true;
+        tail->stamp = stamp;
+        if (tail->started_mono_usec && now < tail->started_mono_usec + GAP_USEC)
+                tail->due_mono_usec = tail->started_mono_usec + GAP_USEC;
+        else
+                tail->due_mono_usec = now;
+        run_due(t);
+}
+
+void journal_tail_trim(struct journal_tail *t)
+{
+        struct tail *tail, *next;
+
+        for (tail = LIST_FIRST(&t->tails); tail; tail = next) {
+                next = LIST_NEXT(tail, link);
+                if (!tail->wanted)
+                        tail_free(tail);
+                else
+                        tail->wanted = false;
+        }
+}
+
+const char *journal_tail_get(const struct journal_tail *t, const char *unit, bool *ret_truncated)
+{
+        const struct tail *tail = find(t, unit);
+
+        *ret_truncated = tail && tail->truncated;
+        return tail ? str_or(tail->text, "") : "";
+}
+
+bool journal_tail_is_idle(const struct journal_tail *t)
+{
+        const struct tail *tail;
+
+        if (t->n_children)
+                return false;
+        LIST_FOREACH (tail, &t->tails, link)
+                if (tail->due_mono_usec && tail->due_mono_usec <= now_mono_usec())
+                        return false;
+        return true;
+}

@@ -1,0 +1,924 @@
+/*
+ * When to look, at what.
+ *
+ * A look goes through steps; each asks its questions at once and ends when all are answered (idle):
+ *
+ *     FIND   the target's dependencies and links, target by target   ┐ only when looking at all
+ *     MATCH  what Unit= globs match                                  ┘
+ *     LIST   one row for each dirty unit
+ *     READ   properties of those that need more; what they need in turn is listed next
+ *     REST   judged; then, unhurried and one unit at a time, what only views show (LATER)
+ *
+ * One look at a time. Signals go on marking units dirty meanwhile, for the next one.
+ */
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+
+#include "agentd/unit_choice.h"
+#include "agentd/unit_links.h"
+#include "agentd/unit_watch.h"
+#include "base/log.h"
+#include "base/mono.h"
+#include "model/unit_name.h"
+
+#define SETTLE_USEC       (50 * USEC_PER_MSEC)
+#define SETTLE_SLACK_USEC USEC_PER_MSEC
+#define DOWN_GRACE_USEC \
+        (3 * USEC_PER_SEC) /* PID 1 leaves the bus for a moment to execute itself anew */
+#define SILENCE_MAX_USEC \
+        (40 * USEC_PER_SEC) /* a tick earlier than the 45 s after which readers refuse */
+#define RECONNECT_USEC  (30 * USEC_PER_SEC)
+#define GLOB_LOOK_USEC  (5 * USEC_PER_SEC)
+#define TICKS_PER_PING  3u
+#define TICKS_PER_LOOK  12u
+#define ROUNDS_MAX      8u
+#define FALLBACK_TARGET "default.target"
+
+enum step { REST, FIND, MATCH, LIST, READ, LATER };
+
+/* A list call that is out, or still to go. */
+struct range {
+        size_t from, n;
+};
+
+struct unit_watch {
+        struct unit_bus *bus;
+        struct unit_set set;
+        struct last_runs *last_runs;
+        struct unit_watch_options options;
+        const struct unit_watch_ops *ops;
+        void *userdata;
+
+        enum step step;
+        bool look_at_all; /* at the next opportunity */
+        bool failed;      /* a question of the look under way was not answered */
+        bool complete;    /* a look has succeeded since start */
+        unsigned rounds, n_ticks;
+        struct loop_timer *settle;
+        uint64_t next_glob_look_mono_usec;
+
+        struct unit_choices choices;
+        char **targets; /* expanded in the look under way */
+        size_t n_targets;
+        char **unit_path;
+        size_t n_unit_path;
+        bool fallback;
+        const char *target_shown;
+
+        const char **asked; /* ids of the list call; borrowed from the set */
+        size_t n_asked;
+        struct range ranges[64];
+        size_t n_ranges;
+
+        const char *down_why; /* NULL while systemd can be asked; else static, or the text below */
+        char why[160];
+        struct loop_timer *down_grace;
+        uint64_t answered_boot_usec, reconnect_boot_usec;
+        struct diag_system system; /* borrowed from unit_bus */
+};
+
+static void next_step(struct unit_watch *w);
+
+static bool same(const char *a, const char *b)
+{
+        return streq(str_or(a, ""), str_or(b, ""));
+}
+
+static void look_soon(struct unit_watch *w)
+{
+        if (w->step != REST && w->step != LATER)
+                return; /* next_step() comes back to it */
+        if (!loop_timer_is_set(w->settle))
+                loop_timer_set(w->settle, now_mono_usec() + SETTLE_USEC, SETTLE_SLACK_USEC);
+}
+
+static void look_at_all_soon(struct unit_watch *w)
+{
+        w->look_at_all = true;
+        look_soon(w);
+}
+
+/* --- finding components ------------------------------------------------------------------------------ */
+
+static void free_strings(char ***s, size_t *n)
+{
+        for (size_t i = 0; i < *n; i++)
+                free((*s)[i]);
+        free(*s);
+        *s = NULL;
+        *n = 0;
+}
+
+static bool push_string(char ***list, size_t *n, const char *s)
+{
+        char **p = reallocarray(*list, *n + 1, sizeof(*p));
+
+        if (!p)
+                return false;
+        *list = p;
+        p[*n] = strdup(s);
+        return p[*n] && ++*n;
+}
+
+static bool is_target(const char *name)
+{
+        return unit_name_has_type(name, "target");
+}
+
+/* Each target once, however many pull it in. */
+static void expand(struct unit_watch *w, const char *target)
+{
+        for (size_t i = 0; i < w->n_targets; i++)
+                if (streq(w->targets[i], target))
+                        return;
+        if (push_string(&w->targets, &w->n_targets, target))
+                unit_bus_read_target(w->bus, target);
+}
+
+/* One level only; the machine's default target is different: there, components are all around. */
+static void choose(struct unit_watch *w, const char *name, enum unit_chosen_by by)
+{
+        if (w->fallback && is_target(name)) {
+                expand(w, name);
+                return;
+        }
+        if (unit_is_never_component(name))
+                return;
+        if (unit_choices_add(&w->choices, name, by) < 0)
+                w->failed = true;
+}
+
+static void on_link(const char *name, void *userdata)
+{
+        choose(userdata, name, CHOSEN_BY_LINK);
+}
+
+static void choose_links(struct unit_watch *w, const char *target)
+{
+        if (w->n_unit_path)
+                unit_links_scan((const char *const *)w->unit_path, w->n_unit_path, target, on_link,
+                                w);
+        else
+                unit_links_scan(unit_links_default_path, unit_links_default_path_n, target, on_link,
+                                w);
+}
+
+static void choose_named_units(struct unit_watch *w)
+{
+        for (size_t i = 0; i < w->options.n_units; i++)
+                if (!unit_name_is_glob(w->options.units[i]))
+                        choose(w, w->options.units[i], CHOSEN_BY_NAME);
+}
+
+static bool is_missing_default(const struct unit_watch *w, const struct unit_target *t)
+{
+        return w->options.target_is_default && !w->fallback && !w->choices.n &&
+               streq(t->name, w->options.target) && streq(t->load_state, "not-found");
+}
+
+static void on_target(const struct unit_target *t, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        if (w->step != FIND)
+                return;
+        if (!*t->load_state) {
+                w->failed = true;
+                return;
+        }
+        for (size_t i = 0; i < t->n_names; i++)
+                choose_links(w, t->names[i]);
+        for (size_t i = 0; i < t->n_units; i++)
+                choose(w, t->units[i], CHOSEN_BY_TARGET);
+        if (is_missing_default(w, t)) {
+                w->fallback = true;
+                w->target_shown = FALLBACK_TARGET;
+                expand(w, FALLBACK_TARGET);
+        }
+}
+
+static void on_unit_path(const char *const *dirs, size_t n, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        free_strings(&w->unit_path, &w->n_unit_path);
+        for (size_t i = 0; i < n; i++)
+                (void)push_string(&w->unit_path, &w->n_unit_path, dirs[i]);
+}
+
+static void begin_find(struct unit_watch *w)
+{
+        w->look_at_all = false;
+        w->failed = false;
+        w->rounds = 0;
+        w->fallback = false;
+        w->target_shown = w->options.target;
+        unit_choices_done(&w->choices);
+        free_strings(&w->targets, &w->n_targets);
+        w->step = FIND;
+        choose_named_units(w);
+        unit_bus_read_unit_path(w->bus); /* first: answered before the targets, which need it */
+        unit_bus_read_manager(w->bus);
+        if (*w->options.target)
+                expand(w, w->options.target);
+}
+
+static bool adopt_choices(struct unit_watch *w)
+{
+        const struct unit_choice_rules rules = {!w->fallback, w->options.expect,
+                                                w->options.userdata};
+
+        return unit_choices_adopt(&w->choices, &w->set, &rules) >= 0;
+}
+
+static bool begin_match(struct unit_watch *w)
+{
+        _cleanup_(freep) const char **globs = calloc(w->options.n_units + 1, sizeof(*globs));
+        size_t n = 0;
+
+        w->step = MATCH;
+        for (size_t i = 0; globs && i < w->options.n_units; i++)
+                if (unit_name_is_glob(w->options.units[i]))
+                        globs[n++] = w->options.units[i];
+        if (!n)
+                return false;
+        unit_bus_list_patterns(w->bus, globs, n);
+        return true;
+}
+
+/* --- rows --------------------------------------------------------------------------------------------- */
+
+static void take_row(struct unit_record *r, const struct unit_row *row)
+{
+        struct diag_unit *u = &r->facts;
+
+        /* The signals should have told us of every other state. Where they did not, we missed one. */
+        if (!same(u->active_state, row->active_state) || !same(u->sub_state, row->sub_state) ||
+            !same(u->load_state, row->load_state))
+                r->read_state = true;
+        r->got_row = r->has_row = true;
+        r->resolving = r->refused = false;
+        unit_facts_set(&u->description, row->description);
+        unit_facts_set(&u->load_state, row->load_state);
+        unit_facts_set(&u->active_state, row->active_state);
+        unit_facts_set(&u->sub_state, row->sub_state);
+        unit_facts_set(&u->job, row->job);
+}
+
+static void on_row(const struct unit_row *row, void *userdata)
+{
+        struct unit_watch *w = userdata;
+        struct unit_record *r;
+
+        if (w->step == MATCH) {
+                choose(w, row->id, CHOSEN_BY_GLOB);
+                return;
+        }
+        r = unit_set_find(&w->set, row->id);
+        if (r)
+                take_row(r, row);
+}
+
+static void list_next_range(struct unit_watch *w)
+{
+        const struct range *r = &w->ranges[w->n_ranges - 1];
+
+        unit_bus_list(w->bus, w->asked + r->from, r->n);
+}
+
+/* One name that systemd does not take costs the whole reply: ask for each half, down to the culprit. */
+static void split_range(struct unit_watch *w)
+{
+        struct range r = w->ranges[--w->n_ranges];
+        struct unit_record *culprit;
+
+        if (r.n > 1 && w->n_ranges + 2 <= ELEMENTSOF(w->ranges)) {
+                w->ranges[w->n_ranges++] = (struct range){r.from + r.n / 2, r.n - r.n / 2};
+                w->ranges[w->n_ranges++] = (struct range){r.from, r.n / 2};
+                return;
+        }
+        culprit = unit_set_find(&w->set, w->asked[r.from]);
+        if (culprit) {
+                culprit->refused = true;
+        }
+}
+
+static void forget_missing_rows(struct unit_watch *w)
+{
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                if (r->asked && !r->got_row)
+                        r->has_row = false;
+        }
+}
+
+static void on_listed(int error, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        if (w->step == MATCH || !w->n_ranges) {
+                w->failed |= error < 0;
+                return;
+        }
+        if (error == -EINVAL)
+                split_range(w);
+        else {
+                w->n_ranges--;
+                w->failed |= error < 0;
+        }
+        if (w->n_ranges)
+                list_next_range(w);
+        else if (!w->failed)
+                forget_missing_rows(w);
+}
+
+static bool begin_list(struct unit_watch *w)
+{
+        w->step = LIST;
+        w->n_asked = 0;
+        free(w->asked);
+        w->asked = calloc(w->set.n_records + 1, sizeof(*w->asked));
+        if (!w->asked) {
+                w->failed = true;
+                return false;
+        }
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                if (!r->dirty)
+                        continue;
+                r->dirty = false;
+                r->asked = true;
+                r->got_row = false;
+                w->asked[w->n_asked++] = r->facts.id;
+        }
+        if (!w->n_asked)
+                return false;
+        w->ranges[0] = (struct range){0, w->n_asked};
+        w->n_ranges = 1;
+        list_next_range(w);
+        return true;
+}
+
+static void on_resolved(const char *alias, const char *id, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        if (!streq(alias, id))
+                unit_set_unite(&w->set, alias, id);
+}
+
+/* --- properties ----------------------------------------------------------------------------------------- */
+
+static bool never_started(const struct diag_unit *u)
+{
+        return same(u->active_state, "inactive") && !u->inactive_exit_mono_usec &&
+               str_empty(u->job);
+}
+
+static bool condition_failed(const struct diag_unit *u)
+{
+        return same(u->active_state, "inactive") && u->condition_mono_usec && !u->condition_result;
+}
+
+/* One after the other: the later questions follow from the earlier answers. */
+static bool read_what_is_needed(struct unit_watch *w, struct unit_record *r)
+{
+        const char *id = r->facts.id;
+        bool plain = unit_record_is_plain(r);
+
+        if (!r->has_row) {
+                if (r->resolving || r->refused)
+                        return false;
+                r->resolving = true;
+                unit_bus_resolve(w->bus, id);
+                return true;
+        }
+        if (!r->known || r->read_state || (!plain && !r->fixed_known)) {
+                if (!r->known || r->read_state)
+                        unit_bus_read(w->bus, id, plain ? UNIT_DETAIL_ACTIVE : UNIT_DETAIL_STATE);
+                if (!plain && !r->fixed_known) {
+                        unit_bus_read(w->bus, id, UNIT_DETAIL_FIXED);
+                        r->fixed_known = true;
+                }
+                r->known = true;
+                r->read_state = r->conditions_known = false;
+                return true;
+        }
+        if (condition_failed(&r->facts) && !r->conditions_known) {
+                r->conditions_known = true;
+                unit_bus_read(w->bus, id, UNIT_DETAIL_CONDITIONS);
+                return true;
+        }
+        if (never_started(&r->facts) && !r->requirements_known) {
+                r->requirements_known = true;
+                unit_bus_read_requirements(w->bus, id);
+                return true;
+        }
+        return false;
+}
+
+static void on_requirements(const struct unit_requirements *q, void *userdata)
+{
+        struct unit_watch *w = userdata;
+        struct unit_record *r = unit_set_find(&w->set, q->id);
+
+        if (r)
+                unit_record_set_requirements(r, q->units, q->n_units);
+}
+
+static bool begin_read(struct unit_watch *w)
+{
+        bool asked = false;
+
+        w->step = READ;
+        for (size_t i = 0; i < w->set.n_records; i++)
+                if (w->set.records[i]->asked)
+                        asked |= read_what_is_needed(w, w->set.records[i]);
+        return asked;
+}
+
+static bool anything_dirty(const struct unit_watch *w)
+{
+        for (size_t i = 0; i < w->set.n_records; i++)
+                if (w->set.records[i]->dirty)
+                        return true;
+        return false;
+}
+
+/* --- what can wait ---------------------------------------------------------------------------------------- */
+
+static bool wants_file_state(const struct unit_watch *w, const struct unit_record *r)
+{
+        if (r->file_state_known || unit_record_is_plain(r))
+                return false;
+        for (size_t i = 0; i < w->set.n_components; i++)
+                if (w->set.components[i].record == r)
+                        return w->set.components[i].expect == DIAG_EXPECT_OPTIONAL;
+        return false;
+}
+
+/* One unit at a time, so that PID 1 has other things to do in between. */
+static bool read_one_later(struct unit_watch *w)
+{
+        w->step = LATER;
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                if (!r->has_row)
+                        continue;
+                if (!r->fixed_known) {
+                        r->fixed_known = true;
+                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_FIXED);
+                        return true;
+                }
+                if (wants_file_state(w, r)) {
+                        r->file_state_known = true;
+                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_FILE_STATE);
+                        return true;
+                }
+        }
+        w->step = REST;
+        return false;
+}
+
+/* Nothing is known any more: say so, and by which names. @why stays as it is while it holds. */
+static void say_unreachable(struct unit_watch *w, const char *why)
+{
+        w->down_why = why;
+        if (!w->complete) {
+                choose_named_units(w);
+                if (*w->options.target)
+                        choose_links(w, w->options.target);
+                (void)adopt_choices(w);
+        }
+        w->ops->changed(w->userdata);
+}
+
+/* --- the steps -------------------------------------------------------------------------------------------- */
+
+static void note_records(struct unit_watch *w)
+{
+        uint64_t now = now_mono_usec();
+
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                if (!r->asked)
+                        continue;
+                r->asked = false;
+                if (!r->known)
+                        continue;
+                diag_restarts_note(&r->restarts, &r->facts, now);
+                last_runs_note(w->last_runs, r->facts.id, &r->facts);
+        }
+}
+
+static void forget_records(struct unit_watch *w)
+{
+        for (size_t i = 0; i < w->set.n_records; i++)
+                unit_record_forget(w->set.records[i]);
+}
+
+static void end_look(struct unit_watch *w)
+{
+        if (w->failed)
+                forget_records(w); /* nobody knows which of their facts are missing */
+        note_records(w);
+        w->step = REST;
+        if (w->failed) {
+                w->look_at_all =
+                        true; /* at the next tick: whoever does not answer is not pressed */
+                return;
+        }
+        unit_set_sweep(&w->set);
+        w->complete = true;
+        w->down_why = NULL;
+        if (w->look_at_all || anything_dirty(w))
+                look_soon(w);
+        else
+                (void)read_one_later(w);
+        w->ops->changed(w->userdata);
+}
+
+/* Lists and reads until nothing new turns up; bounded, because aliases could go in circles. */
+static bool list_or_read(struct unit_watch *w)
+{
+        if (w->failed)
+                return false;
+        if (w->step == READ || w->step == LIST) {
+                if (begin_read(w))
+                        return true;
+                unit_set_need_related(&w->set);
+                if (++w->rounds >= ROUNDS_MAX || !anything_dirty(w))
+                        return false;
+        }
+        return begin_list(w);
+}
+
+static void next_step(struct unit_watch *w)
+{
+        switch (w->step) {
+        case REST:
+                return;
+        case LATER:
+                if (!loop_timer_is_set(w->settle) && !read_one_later(w))
+                        w->ops->changed(w->userdata);
+                return;
+        case FIND:
+                if (!w->failed && begin_match(w))
+                        return;
+                /* fall through */
+        case MATCH:
+                if (!w->failed && !adopt_choices(w))
+                        w->failed = true;
+                for (size_t i = 0; i < w->set.n_records; i++) {
+                        struct unit_record *r = w->set.records[i];
+
+                        r->dirty = true;
+                        r->read_state |= r->known && !unit_record_is_plain(r);
+                }
+                break;
+        default:
+                break;
+        }
+        if (!list_or_read(w))
+                end_look(w);
+}
+
+static void on_idle(void *userdata)
+{
+        next_step(userdata);
+}
+
+static void on_settled(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        if (!unit_bus_is_up(w->bus))
+                return;
+        if (w->look_at_all) {
+                begin_find(w);
+                return;
+        }
+        w->failed = false;
+        w->rounds = 0;
+        if (!begin_list(w))
+                w->step = REST;
+}
+
+/* --- what the bus tells -------------------------------------------------------------------------------------- */
+
+static void on_up(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        loop_timer_stop(w->down_grace);
+        forget_records(w);
+        loop_timer_stop(w->settle);
+        begin_find(w);
+}
+
+static void on_down_long(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        say_unreachable(w, w->why);
+}
+
+static void on_down(const char *why, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        (void)snprintf(w->why, sizeof(w->why), "%s", why);
+        w->step = REST;
+        w->look_at_all = false;
+        w->n_ranges = 0;
+        loop_timer_stop(w->settle);
+        for (size_t i = 0; i < w->set.n_records; i++)
+                w->set.records[i]->asked = false;
+        if (!w->complete)
+                say_unreachable(w, w->why);
+        else if (!w->down_why && !loop_timer_is_set(w->down_grace))
+                loop_timer_set(w->down_grace, now_mono_usec() + DOWN_GRACE_USEC, 0);
+}
+
+static void on_answered(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        w->answered_boot_usec = now_boot_usec();
+        if (w->down_why && !w->look_at_all)
+                look_at_all_soon(w); /* what we know is old until that look has ended */
+        w->ops->answered(w->userdata);
+}
+
+static void on_unanswered(void *userdata)
+{
+        ((struct unit_watch *)userdata)->failed = true;
+}
+
+static bool matches_a_glob(const struct unit_watch *w, const char *id)
+{
+        for (size_t i = 0; i < w->options.n_units; i++)
+                if (unit_name_is_glob(w->options.units[i]) &&
+                    fnmatch(w->options.units[i], id, FNM_NOESCAPE) == 0)
+                        return true;
+        return false;
+}
+
+/* A unit that is new shows itself by its own signals: UnitNew comes for anybody who merely asks. */
+static void look_for_new_match(struct unit_watch *w, const char *id)
+{
+        uint64_t now = now_mono_usec();
+
+        if (now < w->next_glob_look_mono_usec || !matches_a_glob(w, id))
+                return;
+        w->next_glob_look_mono_usec = now + GLOB_LOOK_USEC;
+        look_at_all_soon(w);
+}
+
+static struct diag_unit *on_facts(const char *id, void *userdata)
+{
+        struct unit_watch *w = userdata;
+        struct unit_record *r = unit_set_find(&w->set, id);
+
+        if (r)
+                return &r->facts;
+        look_for_new_match(w, id);
+        return NULL;
+}
+
+static void on_changed(const char *id, void *userdata)
+{
+        struct unit_watch *w = userdata;
+        struct unit_record *r = unit_set_find(&w->set, id);
+
+        if (!r)
+                return;
+        /* Now, not after the pause: systemd may have forgotten the unit by then. */
+        last_runs_note(w->last_runs, id, &r->facts);
+        if (r->restarts.seen) /* the first look at it needs all facts, not those of one signal */
+                diag_restarts_note(&r->restarts, &r->facts, now_mono_usec());
+        r->dirty = true;
+        look_soon(w);
+}
+
+static void on_reloaded(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                r->fixed_known = r->requirements_known = r->file_state_known = false;
+        }
+        look_at_all_soon(w);
+}
+
+static void on_manager(const struct diag_system *system, void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        w->system = *system;
+}
+
+static const struct unit_bus_ops bus_ops = {
+        .up = on_up,
+        .down = on_down,
+        .answered = on_answered,
+        .unanswered = on_unanswered,
+        .facts = on_facts,
+        .changed = on_changed,
+        .reloaded = on_reloaded,
+        .row = on_row,
+        .listed = on_listed,
+        .target = on_target,
+        .requirements = on_requirements,
+        .resolved = on_resolved,
+        .manager = on_manager,
+        .unit_path = on_unit_path,
+        .idle = on_idle,
+};
+
+/* --- life ------------------------------------------------------------------------------------------------------ */
+
+int unit_watch_new(struct unit_watch **ret, struct loop *l,
+                   const struct unit_watch_options *options, struct last_runs *last_runs,
+                   const struct unit_watch_ops *ops, void *userdata)
+{
+        _cleanup_(unit_watch_freep) struct unit_watch *w = calloc(1, sizeof(*w));
+        int k;
+
+        if (!w)
+                return -ENOMEM;
+        w->options = *options;
+        w->target_shown = options->target;
+        w->last_runs = last_runs;
+        w->ops = ops;
+        w->userdata = userdata;
+        k = loop_timer_new(&w->settle, l, on_settled, w);
+        if (k >= 0)
+                k = loop_timer_new(&w->down_grace, l, on_down_long, w);
+        if (k >= 0)
+                k = unit_bus_new(&w->bus, l, options->bus_address, &bus_ops, w);
+        if (k < 0)
+                return k;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+struct unit_watch *unit_watch_free(struct unit_watch *w)
+{
+        if (!w)
+                return NULL;
+        unit_bus_free(w->bus);
+        loop_timer_free(w->settle);
+        loop_timer_free(w->down_grace);
+        unit_choices_done(&w->choices);
+        unit_set_done(&w->set);
+        free_strings(&w->targets, &w->n_targets);
+        free_strings(&w->unit_path, &w->n_unit_path);
+        free(w->asked);
+        free(w);
+        return NULL;
+}
+
+/* The connection stands, and systemd says nothing: say "unknown", and try a new connection now and then. */
+static void check_silence(struct unit_watch *w)
+{
+        uint64_t now = now_boot_usec();
+
+        if (!w->complete || !unit_bus_is_up(w->bus) ||
+            usec_since(now, w->answered_boot_usec) < SILENCE_MAX_USEC)
+                return;
+        if (!w->down_why) {
+                w->reconnect_boot_usec = now;
+                say_unreachable(w, "systemd does not answer");
+        } else if (usec_since(now, w->reconnect_boot_usec) > RECONNECT_USEC) {
+                w->reconnect_boot_usec = now;
+                unit_bus_reconnect(w->bus, w->down_why);
+        }
+}
+
+void unit_watch_tick(struct unit_watch *w)
+{
+        w->n_ticks++;
+        if (w->step != REST && w->step != LATER &&
+            unit_bus_is_idle(w->bus)) { /* a question could not even be sent */
+                w->step = REST;
+                w->look_at_all = true;
+        }
+        check_silence(w);
+        if (w->n_ticks % TICKS_PER_PING == 0)
+                unit_bus_read_manager(w->bus);
+        if (w->n_ticks % TICKS_PER_LOOK == 0 || w->look_at_all)
+                look_at_all_soon(w);
+}
+
+bool unit_watch_is_settled(const struct unit_watch *w)
+{
+        return w->complete || w->down_why;
+}
+
+bool unit_watch_is_steady(const struct unit_watch *w)
+{
+        return (w->step == REST || w->step == LATER) && !loop_timer_is_set(w->settle);
+}
+
+const char *unit_watch_problem(const struct unit_watch *w)
+{
+        return str_or(w->down_why, "");
+}
+
+const char *unit_watch_target(const struct unit_watch *w)
+{
+        return w->target_shown;
+}
+
+const struct diag_system *unit_watch_system(const struct unit_watch *w)
+{
+        return &w->system;
+}
+
+bool unit_watch_ask_stopping(struct unit_watch *w, uint64_t timeout_usec)
+{
+        return unit_bus_ask_stopping(w->bus, timeout_usec);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static bool is_up(const struct unit_set *s, const char *id)
+{
+        const struct unit_record *r = unit_set_find(s, id);
+
+        return r && r->has_row &&
+               (same(r->facts.active_state, "active") || same(r->facts.active_state, "reloading") ||
+                same(r->facts.active_state, "refreshing"));
+}
+
+static bool is_armed(const struct unit_set *s, const struct diag_unit *u)
+{
+        for (size_t i = 0; i < u->n_triggered_by; i++)
+                if (is_up(s, u->triggered_by[i]))
+                        return true;
+        return false;
+}
+
+static const char *failed_requirement(const struct unit_set *s, const struct unit_record *r)
+{
+        for (size_t i = 0; i < r->n_requirements; i++) {
+                const struct unit_record *q = unit_set_find(s, r->requirements[i]);
+
+                if (q && q->has_row && same(q->facts.active_state, "failed"))
+                        return q->facts.id;
+        }
+        return "";
+}
+
+static const char *why_no_facts(const struct unit_watch *w, const struct unit_record *r)
+{
+        if (w->down_why)
+                return w->down_why;
+        if (r->refused)
+                return "systemd does not take this name";
+        return r->has_row ? "" : "systemd does not list a unit of this name";
+}
+
+size_t unit_watch_n_components(const struct unit_watch *w)
+{
+        return w->set.n_components;
+}
+
+bool unit_watch_is_truncated(const struct unit_watch *w)
+{
+        return w->choices.truncated;
+}
+
+void unit_watch_component(const struct unit_watch *w, size_t i, uint64_t now_mono_usec,
+                          struct unit_watch_component *ret)
+{
+        const struct unit_component *c = &w->set.components[i];
+        const struct unit_record *r = c->record;
+
+        *ret = (struct unit_watch_component){
+                .name = c->name,
+                .facts = &r->facts,
+                .context =
+                        {
+                                  .no_facts = why_no_facts(w, r),
+                                  .expect = c->expect,
+                                  .restarts = &r->restarts,
+                                  .last_run = last_runs_find(w->last_runs, r->facts.id),
+                                  .armed = is_armed(&w->set, &r->facts),
+                                  .failed_dependency = failed_requirement(&w->set, r),
+                                  .now_mono_usec = now_mono_usec,
+                                  .stuck_after_usec = w->options.stuck_after_usec,
+                                  .stuck_after_oneshot_usec = w->options.stuck_after_oneshot_usec,
+                                  .starting_is_healthy = w->options.starting_is_healthy,
+                                  },
+        };
+}
