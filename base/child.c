@@ -20,6 +20,7 @@ struct child {
         pid_t pid; /* 0 once it is reaped */
         pid_t group;
         int output_fd;
+        sd_event *event; /* borrowed */
         sd_event_source *output_source, *exit_source;
         struct loop_timer *deadline;
         struct buf output;
@@ -97,17 +98,42 @@ static int on_exit_event(_unused_ sd_event_source *s, const siginfo_t *si, void 
         return 0;
 }
 
+/* A handler all the same: sd-event's default one would end the loop. */
+static int on_orphan_exit(_unused_ sd_event_source *s, _unused_ const siginfo_t *si,
+                          _unused_ void *userdata)
+{
+        return 0;
+}
+
+/*
+ * A process that waits for a dead disk does not even die: nobody waits for it here. The loop reaps it
+ * whenever it can.
+ */
+static void abandon(struct child *c)
+{
+        c->exit_source = sd_event_source_disable_unref(c->exit_source); /* one source for a pid */
+        if (!c->pid)
+                return;
+        kill_group(c);
+        if (sd_event_add_child(c->event, NULL, c->pid, WEXITED, on_orphan_exit, NULL) < 0)
+                (void)waitpid(c->pid, NULL, WNOHANG);
+        c->pid = 0;
+}
+
 static void on_deadline(void *userdata)
 {
         struct child *c = userdata;
 
         c->result.timed_out = true;
-        kill_group(c);
+        if (c->pid)
+                c->result.exit_status = -1;
+        kill_group(c); /* also whoever holds the pipe after the command itself has ended */
+        abandon(c);
         if (c->output_fd >= 0) {
                 trim(c);
                 close_output(c);
         }
-        finish_if_ended(c); /* else when the killed one is reaped */
+        finish_if_ended(c);
 }
 
 static int spawn(struct child *c, const char *const argv[], int write_fd)
@@ -161,8 +187,11 @@ int child_start(struct child **ret, struct loop *l, const char *const argv[], ui
 
         if (!c)
                 return err_set(e, -ENOMEM, "%s: out of memory", argv[0]);
-        *c = (struct child){
-                .output_fd = -1, .max_bytes = max_bytes, .done = done, .userdata = userdata};
+        *c = (struct child){.output_fd = -1,
+                            .event = loop_event(l),
+                            .max_bytes = max_bytes,
+                            .done = done,
+                            .userdata = userdata};
         if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
                 return err_set(e, -errno, "%s: cannot make a pipe: %s", argv[0], strerror(errno));
         c->output_fd = fds[0];
@@ -183,12 +212,7 @@ struct child *child_free(struct child *c)
 {
         if (!c)
                 return NULL;
-        c->exit_source = sd_event_source_disable_unref(c->exit_source);
-        if (c->pid) {
-                kill_group(c);
-                while (waitpid(c->pid, NULL, 0) < 0 && errno == EINTR)
-                        ;
-        }
+        abandon(c);
         close_output(c);
         loop_timer_free(c->deadline);
         buf_done(&c->output);

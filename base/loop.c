@@ -78,6 +78,7 @@ int loop_new(struct loop **ret)
         k = sd_event_new(&l->event);
         if (k < 0)
                 return k;
+        (void)sd_event_set_watchdog(l->event, true); /* where $WATCHDOG_USEC asks for it */
         k = sd_event_add_io(l->event, &l->inbox_source, l->inbox_fd, EPOLLIN, on_inbox, l);
         if (k < 0)
                 return k;
