@@ -22,17 +22,30 @@ const char *diag_phase_to_string(enum diag_phase p)
 
 /* --- life ----------------------------------------------------------------------------------- */
 
+/* Cut at the end of a character: half of one would be shown as a replacement character. */
+static const char *copy_text(struct arena *a, const char *s, size_t n_max)
+{
+        size_t n = s ? strnlen(s, n_max + 1) : 0;
+
+        if (n > n_max) {
+                n = n_max;
+                while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
+                        n--;
+        }
+        return arena_strndup(a, s, n);
+}
+
 static void copy_node(struct arena *a, struct diag_node *to, const struct diag_node *from)
 {
         *to = *from;
-        to->node_id = arena_strdup(a, from->node_id);
-        to->boot_id = arena_strdup(a, from->boot_id);
-        to->hostname = arena_strdup(a, from->hostname);
-        to->kernel_hostname = arena_strdup(a, from->kernel_hostname);
-        to->address = arena_strdup(a, from->address);
-        to->mesos_id = arena_strdup(a, from->mesos_id);
-        to->version = arena_strdup(a, from->version);
-        to->dcos_version = arena_strdup(a, from->dcos_version);
+        to->node_id = copy_text(a, from->node_id, DIAG_STRING_MAX);
+        to->boot_id = copy_text(a, from->boot_id, DIAG_STRING_MAX);
+        to->hostname = copy_text(a, from->hostname, DIAG_STRING_MAX);
+        to->kernel_hostname = copy_text(a, from->kernel_hostname, DIAG_STRING_MAX);
+        to->address = copy_text(a, from->address, DIAG_STRING_MAX);
+        to->mesos_id = copy_text(a, from->mesos_id, DIAG_STRING_MAX);
+        to->version = copy_text(a, from->version, DIAG_STRING_MAX);
+        to->dcos_version = copy_text(a, from->dcos_version, DIAG_STRING_MAX);
 }
 
 int diag_report_new(struct diag_report **ret, const struct diag_node *node,
@@ -45,8 +58,8 @@ int diag_report_new(struct diag_report **ret, const struct diag_node *node,
         ref_init(&r->ref);
         copy_node(&r->arena, &r->node, node);
         r->system = *system;
-        r->system.state = arena_strdup(&r->arena, system->state);
-        r->system.version = arena_strdup(&r->arena, system->version);
+        r->system.state = copy_text(&r->arena, system->state, DIAG_STRING_MAX);
+        r->system.version = copy_text(&r->arena, system->version, DIAG_STRING_MAX);
         r->target = arena_strdup(&r->arena, target);
         r->node_text = "";
         r->health = DIAG_HEALTHY;
@@ -78,19 +91,6 @@ struct diag_report *diag_report_unref(struct diag_report *r)
 }
 
 /* --- components -------------------------------------------------------------------------------- */
-
-/* Cut at the end of a character: half of one would be shown as a replacement character. */
-static const char *copy_text(struct arena *a, const char *s, size_t n_max)
-{
-        size_t n = s ? strnlen(s, n_max + 1) : 0;
-
-        if (n > n_max) {
-                n = n_max;
-                while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
-                        n--;
-        }
-        return arena_strndup(a, s, n);
-}
 
 static const struct diag_unit *copy_unit(struct arena *a, const struct diag_unit *from)
 {

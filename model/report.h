@@ -125,7 +125,7 @@ typedef void (*diag_change_fn)(const struct diag_change *change, void *userdata)
  * @previous:  may be NULL; of the same instance
  * @on_change: called for each change, in the order of their numbers; may be NULL
  *
- * Health content is what SPEC calls so: identity, phase, the set of components, and of each its
+ * Health content is identity, phase, the set of components, and of each its
  * name, title, description and health, for those that are not healthy also code and text. Counters,
  * times, outputs and what is remarkable about the healthy are not. Takes over since and seq of what
  * did not change. No components at all: unknown, DIAG_CODE_NO_COMPONENTS.

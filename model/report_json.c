@@ -14,6 +14,11 @@
 #include "base/mono.h"
 #include "model/report_json.h"
 
+/* Most that one entry of the short form takes: its strings, each byte of them escaped. */
+#define ENTRY_BYTES_MAX (6u * 4u * DIAG_STRING_MAX + 512u)
+#define SECONDS_MAX     1e9 /* a double still has microseconds there */
+#define YEAR_10000_USEC UINT64_C(253402300800000000)
+
 /* --- encode: what both forms share --------------------------------------------------------------- */
 
 static void write_counts(struct json_writer *w, const struct diag_counts *counts)
@@ -39,33 +44,42 @@ static void write_reason(struct json_writer *w, enum diag_code code, const char 
         jw_end_object(w);
 }
 
-static void write_reasons_of(struct json_writer *w, const struct diag_report *r,
-                             enum diag_health health)
+static bool write_reasons_of(struct json_writer *w, const struct diag_report *r,
+                             enum diag_health health, size_t max_bytes)
 {
         for (size_t i = 0; i < r->n_components; i++) {
                 const struct diag_component *c = &r->components[i];
 
-                if (c->health == health)
-                        write_reason(w, c->code, c->text, c->name, c->since_wall_usec);
+                if (c->health != health)
+                        continue;
+                if (w->out->n > max_bytes)
+                        return false;
+                write_reason(w, c->code, c->text, c->name, c->since_wall_usec);
         }
+        return true;
 }
 
-/* Worst first. */
-static void write_reasons(struct json_writer *w, const struct diag_report *r)
+/* Worst first. False when something was left out. */
+static bool write_reasons(struct json_writer *w, const struct diag_report *r, size_t max_bytes)
 {
+        bool whole;
+
         jw_key(w, "reasons");
         jw_begin_array(w);
         if (r->node_code != DIAG_CODE_NONE)
                 write_reason(w, r->node_code, r->node_text, NULL, r->since_wall_usec);
-        write_reasons_of(w, r, DIAG_UNHEALTHY);
-        write_reasons_of(w, r, DIAG_UNKNOWN);
+        whole = write_reasons_of(w, r, DIAG_UNHEALTHY, max_bytes) &&
+                write_reasons_of(w, r, DIAG_UNKNOWN, max_bytes);
         jw_end_array(w);
+        return whole;
 }
 
-static void write_head(struct json_writer *w, const struct diag_report *r)
+/* @max_bytes: no reason begins beyond. False when one was left out. */
+static bool write_head(struct json_writer *w, const struct diag_report *r, size_t max_bytes)
 {
         const struct diag_node *n = &r->node;
         char instance[17];
+        bool whole;
 
         (void)snprintf(instance, sizeof(instance), "%016" PRIx64, r->instance);
         jw_member_string(w, "node_id", n->node_id);
@@ -87,9 +101,10 @@ static void write_head(struct json_writer *w, const struct diag_report *r)
         jw_member_string(w, "health", diag_health_to_string(r->health));
         jw_member_time(w, "since", r->since_wall_usec);
         write_counts(w, &r->counts);
-        write_reasons(w, r);
+        whole = write_reasons(w, r, max_bytes);
         jw_key(w, "maintenance");
         jw_null(w);
+        return whole;
 }
 
 static void write_component_head(struct json_writer *w, const struct diag_component *c)
@@ -127,7 +142,7 @@ static bool write_short_components(struct json_writer *w, const struct diag_repo
                         if (r->components[i].health != order[k])
                                 continue;
                         if (n == DIAG_HEALTH_FORM_MAX ||
-                            w->out->n > DIAG_HEALTH_FORM_BYTES_MAX - 8 * DIAG_STRING_MAX)
+                            w->out->n > DIAG_HEALTH_FORM_BYTES_MAX - ENTRY_BYTES_MAX)
                                 return false;
                         write_short_component(w, &r->components[i]);
                         n++;
@@ -142,10 +157,11 @@ struct blob *diag_report_render_health(const struct diag_report *r)
         bool whole;
 
         jw_begin_object(&w);
-        write_head(&w, r);
+        /* Reasons repeat what the components say: they may have half of it. */
+        whole = write_head(&w, r, DIAG_HEALTH_FORM_BYTES_MAX / 2);
         jw_key(&w, "components");
         jw_begin_array(&w);
-        whole = write_short_components(&w, r);
+        whole = write_short_components(&w, r) && whole;
         jw_end_array(&w);
         jw_member_bool(&w, "truncated", r->truncated || !whole);
         jw_end_object(&w);
@@ -237,7 +253,7 @@ static struct blob *render_full_head(const struct diag_report *r)
         struct json_writer w = {.out = &out};
 
         jw_begin_object(&w);
-        write_head(&w, r);
+        (void)write_head(&w, r, SIZE_MAX);
         jw_key(&w, "components");
         jw_begin_array(&w);
         for (size_t i = 0; i < r->n_components; i++)
@@ -338,7 +354,7 @@ static uint64_t get_time(struct reader *rd, const json_t *o, const char *key)
         const char *s = get_string(rd, o, key);
         uint64_t usec = 0;
 
-        if (*s && rfc3339_parse(&usec, s) < 0)
+        if (*s && (rfc3339_parse(&usec, s) < 0 || usec >= YEAR_10000_USEC))
                 wrong(rd, key, "a time (RFC 3339)");
         return usec;
 }
@@ -348,11 +364,11 @@ static uint64_t get_seconds(struct reader *rd, const json_t *o, const char *key)
         const json_t *v = member(o, key);
         double s = json_number_value(v);
 
-        if (v && (!json_is_number(v) || s < 0 || s > 1e12)) {
+        if (v && (!json_is_number(v) || s < 0 || s > SECONDS_MAX)) {
                 wrong(rd, key, "a number of seconds");
                 return 0;
         }
-        return (uint64_t)(s * (double)USEC_PER_SEC);
+        return (uint64_t)(s * (double)USEC_PER_SEC + 0.5);
 }
 
 static json_t *get_object(struct reader *rd, const json_t *o, const char *key)
@@ -522,6 +538,7 @@ static void read_system(struct reader *rd, const json_t *o, struct diag_system *
 {
         const json_t *s = get_object(rd, o, "system");
 
+        rd->where = "system.";
         *system = (struct diag_system){
                 .state = get_string(rd, s, "state"),
                 .version = get_string(rd, s, "systemd"),
@@ -535,6 +552,7 @@ static void read_system(struct reader *rd, const json_t *o, struct diag_system *
                                               ? USEC_INFINITY
                                               : get_seconds(rd, s, "confirmed_age_seconds"),
         };
+        rd->where = "";
 }
 
 /* The reason that names no component is the node's own. */
@@ -544,24 +562,42 @@ static void read_own_reason(struct reader *rd, const json_t *o, struct diag_repo
         size_t i;
 
         json_array_foreach (list, i, v) {
-                if (!json_is_object(v))
+                if (!json_is_object(v)) {
                         wrong(rd, "reasons", "a list of objects");
-                else if (!member(v, "component") && r->node_code == DIAG_CODE_NONE)
-                        diag_report_set_reason(r, r->health,
-                                               diag_code_from_string(get_string(rd, v, "code")),
-                                               get_string(rd, v, "text"));
+                        return;
+                }
+                if (member(v, "component") || r->node_code != DIAG_CODE_NONE)
+                        continue;
+                rd->where = "reasons[].";
+                diag_report_set_reason(r, r->health,
+                                       diag_code_from_string(get_string(rd, v, "code")),
+                                       get_string(rd, v, "text"));
+                rd->where = "";
         }
 }
 
 static uint64_t read_instance(struct reader *rd, const json_t *o)
 {
         const char *s = get_string(rd, o, "instance");
-        uint64_t v = 0;
-        int n = 0;
 
-        if (sscanf(s, "%16" SCNx64 "%n", &v, &n) != 1 || n != 16 || s[16])
+        if (strspn(s, "0123456789abcdef") != 16 || s[16])
                 wrong(rd, "instance", "16 hex digits");
-        return v;
+        return strtoull(s, NULL, 16);
+}
+
+/* Of all its components, of which the short form may hold only some. */
+static struct diag_counts read_counts(struct reader *rd, const json_t *o,
+                                      const struct diag_counts *otherwise)
+{
+        const json_t *counts = get_object(rd, o, "counts");
+        struct diag_counts ret = *otherwise;
+
+        rd->where = "counts.";
+        for (size_t h = 0; counts && h < DIAG_N_HEALTH; h++)
+                ret.n[h] = (unsigned)get_uint(
+                        rd, counts, diag_health_to_string((enum diag_health)h), UINT32_MAX);
+        rd->where = "";
+        return ret;
 }
 
 static int read_report(struct reader *rd, const json_t *o, struct diag_report *r)
@@ -587,6 +623,9 @@ static int read_report(struct reader *rd, const json_t *o, struct diag_report *r
         if (k < 0)
                 return k;
         /* The node's own words: it knows what we cannot see in the short form. */
+        r->counts = read_counts(rd, o, &r->counts);
+        if (rd->error)
+                return rd->error;
         r->health = health;
         r->since_wall_usec = since;
         r->seq = seq;

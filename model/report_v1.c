@@ -120,6 +120,8 @@ static void write_output(struct json_writer *w, struct buf *scratch, const struc
                 buf_puts(scratch, c->output);
         }
         jw_member_string(w, "output", buf_cstr(scratch));
+        if (scratch->error && !w->out->error)
+                w->out->error = scratch->error;
 }
 
 static void write_unit(struct json_writer *w, struct buf *scratch, const struct diag_component *c)
@@ -155,8 +157,6 @@ static void write_units(struct json_writer *w, const struct diag_report *r)
         if (!r->n_components)
                 write_unit(w, &scratch, &nothing);
         jw_end_array(w);
-        if (scratch.error && !w->out->error)
-                w->out->error = scratch.error;
 }
 
 struct blob *diag_report_render_v1(const struct diag_report *r)

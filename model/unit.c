@@ -97,9 +97,9 @@ unsigned diag_restarts_recent(const struct diag_restarts *r, uint64_t now_mono_u
 {
         unsigned n = 0;
 
-        for (unsigned i = 0; i < r->n; i++)
+        for (unsigned i = r->presumed ? 1 : 0; i < r->n; i++)
                 n += usec_since(now_mono_usec, r->at_mono_usec[i]) < LOOP_WINDOW_USEC;
-        return n - (r->presumed && n ? 1 : 0); /* that entry stands for "before we came" */
+        return n;
 }
 
 /* At most eight values: insertion sort, middle one. */
@@ -226,8 +226,11 @@ static bool last_ok(C *c)
         return c->last_run && diag_last_run_ok(c->last_run);
 }
 
+/* `systemctl reset-failed` says "success" of a run that failed; the note of it does not change. */
 static bool ran_ok(U *u, C *c)
 {
+        if (last_failed(c) && c->last_run->ended_mono_usec >= u->exec_main_exit_mono_usec)
+                return false;
         return (u->exec_main_exit_mono_usec && is(u->result, "success")) || last_ok(c);
 }
 

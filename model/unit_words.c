@@ -175,9 +175,25 @@ static const char *load_text(struct arena *a, const struct diag_unit *u)
         return arena_printf(a, "its unit file cannot be used (%s)", str_or(u->load_state, "?"));
 }
 
-static const char *with_exit(struct arena *a, const struct diag_unit *u, const char *what)
+/*
+ * In a crash loop the unit is up half of the time, and systemd has cleared its exit then: the last run
+ * that we noted says how it ended, all the time.
+ */
+static const char *last_exit_text(struct arena *a, const struct diag_unit *u,
+                                  const struct diag_unit_context *c)
 {
-        const char *how = main_exit_text(a, u);
+        const struct diag_unit noted = {
+                .exec_main_code = c->last_run ? c->last_run->code : 0,
+                .exec_main_status = c->last_run ? c->last_run->status : 0,
+        };
+
+        return str_or(main_exit_text(a, &noted), main_exit_text(a, u));
+}
+
+static const char *with_exit(struct arena *a, const struct diag_unit *u,
+                             const struct diag_unit_context *c, const char *what)
+{
+        const char *how = last_exit_text(a, u, c);
 
         return str_empty(how) ? what : arena_printf(a, "%s: %s", what, how);
 }
@@ -224,9 +240,9 @@ const char *diag_unit_text(struct arena *a, const struct diag_unit *u,
         case DIAG_CODE_ODD_STATE:
                 return arena_printf(a, "is in a state that we do not know: %s", u->active_state);
         case DIAG_CODE_CRASH_LOOP:
-                return with_exit(a, u, "keeps restarting");
+                return with_exit(a, u, c, "keeps restarting");
         case DIAG_CODE_RESTARTING_AFTER_FAILURE:
-                return with_exit(a, u, "is being restarted after a failure");
+                return with_exit(a, u, c, "is being restarted after a failure");
         case DIAG_CODE_NEVER_ACTIVE:
                 return "is being restarted and was never up";
         case DIAG_CODE_RESTARTING:
