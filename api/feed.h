@@ -10,7 +10,7 @@
 #include "api/parked.h"
 #include "model/report.h"
 
-/* SPEC: unknown within 45 s of systemd's last answer, within 20 s of the loop's last heartbeat. */
+/* Unknown from 45 s after systemd's last answer, and from 20 s after the loop's last heartbeat. */
 #define FEED_FACTS_MAX_AGE_USEC (UINT64_C(45) * 1000000)
 #define FEED_BEAT_MAX_AGE_USEC  (UINT64_C(20) * 1000000)
 

@@ -51,7 +51,8 @@ static void describe(const struct request *q, struct reply *r, const struct feed
         if (!v->stale)
                 reply_header(r, "ETag", "%s",
                              etag_format(etag, v->report->instance, v->report->seq, !strong));
-        if (wait)
+        /* Whoever reads this stops asking each few seconds: so only where we would have waited. */
+        if (wait && q->may_park && !v->stale)
                 reply_header(r, "Preference-Applied", "wait=%u", wait);
         if (v->confirmed_age_usec != USEC_INFINITY)
                 reply_header(r, "Diag-Confirmed-Age", "%u.%01u",

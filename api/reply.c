@@ -85,6 +85,7 @@ int reply_error(struct reply *r, unsigned status, const char *reason, const char
         jw_member_string(&w, "error", text);
         jw_member_string(&w, "reason", reason);
         jw_end_object(&w);
+        reply_header(r, "X-Content-Type-Options", "nosniff");
         return reply_json(r, status, &b);
 }
 

@@ -35,7 +35,7 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...) _prin
  */
 int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken);
 
-/** reply_json() - takes what @b holds; "application/json", without charset (CONTRACT). */
+/** reply_json() - takes what @b holds; "application/json", without charset, as clients compare it. */
 int reply_json(struct reply *r, unsigned status, struct buf *b);
 
 /** reply_text() - plain text, cut to 1 KiB; a newline is added. */

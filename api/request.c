@@ -41,20 +41,21 @@ static bool query_key_is(const char *s, const char *end, const char *key)
         return !*key;
 }
 
-static bool query_value(const char *s, const char *end, char *buf, size_t n_buf)
+static void query_value(const char *s, const char *end, char *buf, size_t n_buf)
 {
         size_t n = 0;
 
         while (s < end) {
                 int c = query_byte(&s, end);
 
-                if (c < 0 || n + 1 >= n_buf)
-                        return false;
+                if (c < 0 || n + 1 >= n_buf) {
+                        n = 0;
+                        break;
+                }
                 buf[n++] = (char)c;
         }
         if (n_buf > 0)
                 buf[n] = '\0';
-        return true;
 }
 
 bool request_query(const struct request *q, const char *key, char *buf, size_t n_buf)
@@ -63,8 +64,10 @@ bool request_query(const struct request *q, const char *key, char *buf, size_t n
                 size_t n = strcspn(s, "&");
                 const char *end = s + n, *equals = memchr(s, '=', n);
 
-                if (query_key_is(s, equals ? equals : end, key))
-                        return query_value(equals ? equals + 1 : end, end, buf, n_buf);
+                if (query_key_is(s, equals ? equals : end, key)) {
+                        query_value(equals ? equals + 1 : end, end, buf, n_buf);
+                        return true;
+                }
                 s = *end ? end + 1 : end;
         }
         return false;

@@ -32,6 +32,6 @@ const char *request_arg(const struct request *q, const char *name);
 
 /**
  * request_query() - does the query have @key, and with which value?
- * @buf: the decoded value; "" when there is none; cut values are treated as absent
+ * @buf: the decoded value; "" when there is none, or one that does not fit or cannot be decoded
  */
 bool request_query(const struct request *q, const char *key, char *buf, size_t n_buf);

@@ -233,6 +233,25 @@ static enum route_result slash_look_up(const struct router *router, const char *
         return result == ROUTE_FOUND ? ROUTE_MOVED : result;
 }
 
+static bool is_below(const char *target, const char *prefix)
+{
+        size_t n = strlen(prefix);
+
+        return strncmp(target, prefix, n) == 0 && strchr("/?", target[n]);
+}
+
+bool route_has_json_errors(const struct router *router, const char *target)
+{
+        const struct route_alias *a = router->aliases;
+
+        if (!router->json_errors_below)
+                return false;
+        for (; a && a->prefix; a++)
+                if (streq(a->meant, router->json_errors_below) && is_below(target, a->prefix))
+                        return true;
+        return is_below(target, router->json_errors_below);
+}
+
 enum route_result route_resolve(const struct router *router, const char *method, const char *target,
                                 struct route_match *m)
 {

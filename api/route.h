@@ -26,7 +26,11 @@ struct router {
         const struct route *const
                 *tables; /* each ends with a row without method; the list with NULL */
         const struct route_alias *aliases; /* ends with a row without prefix; may be NULL */
+        const char *json_errors_below; /* errors there are API v2's; NULL: plain text everywhere */
 };
+
+/** route_has_json_errors() - is @target, as on the request line, below that, or below an alias of it? */
+bool route_has_json_errors(const struct router *router, const char *target);
 
 #define ROUTE_PATH_MAX 2048u /* longer request targets are 414 */
 

@@ -237,6 +237,15 @@ static const char *peer_format(char buf[static SOCK_ADDRESS_MAX], const struct c
         return sock_address_format(buf, &peer);
 }
 
+/* An error in the words of the API that was asked: a line of text, or API v2's object. */
+static int client_error(struct client *c, unsigned status, const char *reason, const char *text)
+{
+        if (!c->target_too_long &&
+            route_has_json_errors(c->endpoint->server->options.router, c->target))
+                return reply_error(&c->reply, status, reason, "%s", text);
+        return reply_text(&c->reply, status, "%s", text);
+}
+
 static int client_refuse(struct client *c)
 {
         struct server *s = c->endpoint->server;
@@ -247,8 +256,8 @@ static int client_refuse(struct client *c)
                 log_warning("refused a request of %s, whose address is not in AllowFrom= "
                             "(%u more since the last such message)",
                             peer_format(text, c), n_held_back);
-        return reply_text(&c->reply, 403,
-                          "this address may not ask here: see AllowFrom= of the daemon");
+        return client_error(c, 403, "not-allowed",
+                            "this address may not ask here: see AllowFrom= of the daemon");
 }
 
 static int client_method_not_allowed(struct client *c)
@@ -270,7 +279,7 @@ static int client_moved(struct client *c, const char *method)
 static int client_too_large(struct client *c)
 {
         reply_header(&c->reply, "Connection", "close");
-        return reply_text(&c->reply, 413, "request body too large");
+        return client_error(c, 413, "body-too-large", "request body too large");
 }
 
 /* Return: as reply_*(), with nothing in the reply when a handler is to make it. */
@@ -281,7 +290,7 @@ static int client_dispatch(struct client *c, const char *method)
         if (!c->may_ask)
                 return client_refuse(c);
         if (c->target_too_long)
-                return reply_text(&c->reply, 414, "request target too long");
+                return client_error(c, 414, "target-too-long", "request target too long");
 
         switch (route_resolve(c->endpoint->server->options.router, method, c->target, &c->match)) {
         case ROUTE_FOUND:
@@ -293,10 +302,10 @@ static int client_dispatch(struct client *c, const char *method)
         case ROUTE_NOT_METHOD:
                 return client_method_not_allowed(c);
         case ROUTE_BAD:
-                return reply_text(&c->reply, 400, "malformed request target");
+                return client_error(c, 400, "bad-target", "malformed request target");
         case ROUTE_NOT_FOUND:
         default:
-                return reply_text(&c->reply, 404, "404 page not found");
+                return client_error(c, 404, "no-such-page", "404 page not found");
         }
 }
 
