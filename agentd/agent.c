@@ -244,7 +244,11 @@ struct agent *agent_free(struct agent *a)
 /* --- listening ------------------------------------------------------------------------------------------------ */
 
 static const struct route *const tables[] = {v1_node_routes, v2_node_routes, NULL};
-static const struct router router = {.tables = tables, .aliases = v2_aliases};
+static const struct router router = {
+        .tables = tables,
+        .aliases = v2_aliases,
+        .json_errors_below = "/system/health/v2",
+};
 
 static int new_server(struct agent *a, struct err *e)
 {

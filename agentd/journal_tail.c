@@ -101,7 +101,11 @@ static const char *newest_lines(const char *text, size_t n, bool *truncated)
         if (from) {
                 const char *newline = memchr(text + from, '\n', n - from);
 
-                from = newline ? (size_t)(newline - text) + 1 : from;
+                /* One line may be longer than all that is shown: then its end is. */
+                if (newline && newline + 1 < text + n)
+                        from = (size_t)(newline - text) + 1;
+                while (from < n && ((unsigned char)text[from] & 0xc0) == 0x80)
+                        from++;
                 *truncated = true;
         }
         for (p = text + n; p > text + from; p--)
@@ -131,6 +135,7 @@ static bool take_output(struct tail *tail, const struct child_result *r)
 {
         _cleanup_(buf_done) struct buf clean = {.max = 16 * CHILD_BYTES};
         bool truncated = r->truncated;
+        const char *text;
 
         (void)redact_append(&clean, r->output, r->n_output);
         if (r->timed_out)
@@ -140,8 +145,8 @@ static bool take_output(struct tail *tail, const struct child_result *r)
         for (size_t i = 0; i < clean.n; i++)
                 if (!clean.data[i])
                         clean.data[i] = ' '; /* a NUL would end the text for everybody behind us */
-        return set_text(tail, newest_lines(buf_cstr(&clean), clean.error ? 0 : clean.n, &truncated),
-                        truncated);
+        text = newest_lines(buf_cstr(&clean), clean.error ? 0 : clean.n, &truncated);
+        return set_text(tail, text, truncated);
 }
 
 /* --- when to read ----------------------------------------------------------------------------------------- */
@@ -165,9 +170,10 @@ static void on_child(const struct child_result *r, void *userdata)
 
 static void start(struct tail *tail)
 {
+        /* One line more than is shown tells whether there are more. */
         const char *const argv[] = {
                 "journalctl",         "--quiet",    "--no-pager", "--no-hostname", "--utc",
-                "--output=short-iso", "--lines=50", "--unit",     tail->unit,      NULL};
+                "--output=short-iso", "--lines=51", "--unit",     tail->unit,      NULL};
         struct journal_tail *t = tail->owner;
         struct err e;
         int k;

@@ -71,6 +71,10 @@ static void note(struct last_runs *l, const char *id, const struct diag_last_run
 {
         struct entry *e = find(l, id);
 
+        /* The run is the same, and so is how it ended, whatever `systemctl reset-failed` made of it. */
+        if (e && e->run.ended_mono_usec == run->ended_mono_usec && diag_last_run_failed(&e->run) &&
+            diag_last_run_ok(run))
+                return;
         if (e && e->run.ended_mono_usec == run->ended_mono_usec && e->run.code == run->code &&
             e->run.status == run->status && streq(e->run.result, run->result))
                 return;
@@ -127,8 +131,8 @@ int last_runs_new(struct last_runs **ret, const char *path, const char *boot_id,
                 k = fs_read(path, FILE_MAX_BYTES, &text, &n, e);
                 if (k == -ENOENT)
                         *e = (struct err){0};
-                if (k >= 0)
-                        (void)parse_file(l, text, e);
+                if (k >= 0 && parse_file(l, text, e) < 0)
+                        l->n = 0; /* half of what was noted would be wrong by what is missing */
         }
         l->dirty = false;
         *ret = TAKE_PTR(l);
@@ -154,6 +158,13 @@ void last_runs_note(struct last_runs *l, const char *id, const struct diag_unit 
                 .status = u->exec_main_status,
         };
 
+        /*
+         * What failed before its main process began (ExecStartPre=) has ended all the same. Not while the
+         * result is "success": then it begins anew, and the signal with its new state is still to come.
+         */
+        if (!run.ended_mono_usec && streq(str_or(u->active_state, ""), "failed") &&
+            !streq(str_or(u->result, ""), "success"))
+                run.ended_mono_usec = u->inactive_enter_mono_usec;
         if (!run.ended_mono_usec || str_empty(u->result))
                 return;
         (void)stpncpy(run.result, u->result, sizeof(run.result) - 1);

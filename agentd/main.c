@@ -25,7 +25,7 @@ static const char help[] =
         "  --role ROLE         master, agent or agent_public (default: agent)\n"
         "  --target NAME       watch what this target wants (default: dcos.target, and where there\n"
         "                      is none, the machine's default target)\n"
-        "  --unit GLOB         watch this unit or these, too; repeatable\n"
+        "  --unit GLOB         watch this unit or these; repeatable, replaces the configured ones\n"
         "  --insecure          listen on other addresses than loopback, in plain text\n"
         "  --allow CIDR        who may ask there; repeatable, replaces the configured ones\n"
         "  --once              look once, print the report as JSON, and stop\n"

@@ -94,8 +94,9 @@ static void add_tail(struct reporter *r, struct diag_component *c, const struct 
 {
         if (c->health != DIAG_UNHEALTHY)
                 return;
-        journal_tail_want(r->parts.tails, c->name, tail_stamp(u));
-        c->output = journal_tail_get(r->parts.tails, c->name, &c->output_truncated);
+        /* The journal knows a unit by its id only. */
+        journal_tail_want(r->parts.tails, u->id, tail_stamp(u));
+        c->output = journal_tail_get(r->parts.tails, u->id, &c->output_truncated);
 }
 
 static int add_component(struct reporter *r, struct diag_report *report,
@@ -241,10 +242,10 @@ static void log_node(const struct diag_report *before, const struct diag_report 
 {
         if (before->phase == now->phase && before->health == now->health)
                 return;
-        log_notice("node %s → %s: %u healthy, %u unhealthy, %u unknown%s%s",
-                   diag_health_to_string(before->health), diag_health_to_string(now->health),
-                   now->counts.n[DIAG_HEALTHY], now->counts.n[DIAG_UNHEALTHY],
-                   now->counts.n[DIAG_UNKNOWN], *now->node_text ? "; " : "", now->node_text);
+        log_notice("this node is %s: %u healthy, %u unhealthy, %u unknown%s%s",
+                   diag_health_to_string(now->health), now->counts.n[DIAG_HEALTHY],
+                   now->counts.n[DIAG_UNHEALTHY], now->counts.n[DIAG_UNKNOWN],
+                   *now->node_text ? "; " : "", now->node_text);
 }
 
 static void wake(struct reporter *r, const struct changes *x)

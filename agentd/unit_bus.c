@@ -1,6 +1,6 @@
 /*
- * sd-bus, systemd's properties, and nothing else. One table says which property goes into which
- * field, whether it comes in a signal, a Get or a GetAll.
+ * The connection, the questions and the signals. What the answers hold goes into fields in
+ * unit_facts.c.
  *
  * The order that loses nothing: add the matches, Subscribe(), and only then list. The match has no
  * arg0: the signals of the Service interface are the ones that carry Result, ExecMainStatus and
@@ -18,13 +18,12 @@
 #include "agentd/unit_bus.h"
 #include "base/log.h"
 #include "base/mono.h"
+#include "base/string_list.h"
 #include "model/unit_name.h"
 
 #define SYSTEMD      "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define MANAGER      "org.freedesktop.systemd1.Manager"
-#define UNIT         "org.freedesktop.systemd1.Unit"
-#define SERVICE      "org.freedesktop.systemd1.Service"
 #define PROPERTIES   "org.freedesktop.DBus.Properties"
 #define UNIT_PREFIX  "/org/freedesktop/systemd1/unit"
 
@@ -32,14 +31,13 @@
 #define CALLS_MAX         64u /* out at once; dbus-daemon refuses the 129th */
 #define RETRY_MIN_USEC    (100 * USEC_PER_MSEC)
 #define RETRY_MAX_USEC    (5 * USEC_PER_SEC)
-#define NAMES_MAX         4096u /* strings that we take from one list of systemd's */
-#define CONDITIONS_BYTES  512u
+#define NAMES_MAX         4096u  /* strings that we take from one list of systemd's */
 #define ROWS_MAX          65536u /* units of one list; systemd itself stops at 131072 */
 
 struct unit_bus {
-        sd_bus *bus; /* NULL while waiting to connect again */
+        sd_bus *bus; /* once it is down, the old one, until we connect again */
         bool up;
-        unsigned epoch; /* of what is "up": calls of an earlier one are forgotten */
+        unsigned epoch;     /* of what is "up": calls of an earlier one are forgotten */
         unsigned n_pending; /* calls of this epoch, out or queued */
         unsigned n_out;     /* calls that wait for their answer, also forgotten ones */
         STAILQ_HEAD(, call) queue;
@@ -52,56 +50,6 @@ struct unit_bus {
         struct diag_system system; /* strings owned, by unit_facts_set() */
 };
 
-/* --- properties ---------------------------------------------------------------------------------- */
-
-enum property_kind { STRING, UINT64, UINT32, INT32, BOOL, STRINGS, LOAD_ERROR, CONDITIONS, JOB };
-
-/* "Type" of a mount is its file system, so where a property comes from matters. */
-enum property_of { OF_UNIT = 1, OF_SERVICE = 2, OF_OTHERS = 4 };
-
-#define FIELD(f) offsetof(struct diag_unit, f)
-
-static const struct property {
-        const char *name;
-        enum property_of of;
-        enum property_kind kind;
-        size_t offset;
-} properties[] = {
-        {"ActiveEnterTimestamp",            OF_UNIT,                                    UINT64,     FIELD(active_enter_wall_usec)  },
-        {"ActiveEnterTimestampMonotonic",   OF_UNIT,                                    UINT64,     FIELD(active_enter_mono_usec)  },
-        {"ActiveExitTimestampMonotonic",    OF_UNIT,                                    UINT64,     FIELD(active_exit_mono_usec)   },
-        {"ActiveState",                     OF_UNIT,                                    STRING,     FIELD(active_state)            },
-        {"AssertResult",                    OF_UNIT,                                    BOOL,       FIELD(assert_result)           },
-        {"AssertTimestampMonotonic",        OF_UNIT,                                    UINT64,     FIELD(assert_mono_usec)        },
-        {"ConditionResult",                 OF_UNIT,                                    BOOL,       FIELD(condition_result)        },
-        {"ConditionTimestampMonotonic",     OF_UNIT,                                    UINT64,     FIELD(condition_mono_usec)     },
-        {"Conditions",                      OF_UNIT,                                    CONDITIONS, FIELD(failed_conditions)       },
-        {"ExecMainCode",                    OF_SERVICE,                                 INT32,      FIELD(exec_main_code)          },
-        {"ExecMainExitTimestampMonotonic",  OF_SERVICE,                                 UINT64,     FIELD(exec_main_exit_mono_usec)},
-        {"ExecMainStatus",                  OF_SERVICE,                                 INT32,      FIELD(exec_main_status)        },
-        {"FreezerState",                    OF_UNIT,                                    STRING,     FIELD(freezer_state)           },
-        {"InactiveEnterTimestampMonotonic", OF_UNIT,                                    UINT64,     FIELD(inactive_enter_mono_usec)},
-        {"InactiveExitTimestampMonotonic",  OF_UNIT,                                    UINT64,     FIELD(inactive_exit_mono_usec) },
-        {"Job",                             OF_UNIT,                                    JOB,        FIELD(job)                     },
-        {"LoadError",                       OF_UNIT,                                    LOAD_ERROR, FIELD(load_error)              },
-        {"MainPID",                         OF_SERVICE,                                 UINT32,     FIELD(main_pid)                },
-        {"NRestarts",                       OF_SERVICE,                                 UINT32,     FIELD(n_restarts)              },
-        {"NeedDaemonReload",                OF_UNIT,                                    BOOL,       FIELD(need_daemon_reload)      },
-        {"ReloadResult",                    OF_SERVICE,                                 STRING,     FIELD(reload_result)           },
-        {"RemainAfterExit",                 OF_SERVICE,                                 BOOL,       FIELD(remain_after_exit)       },
-        {"Result",                          (enum property_of)(OF_SERVICE | OF_OTHERS), STRING,     FIELD(result)                  },
-        {"StartLimitBurst",                 OF_UNIT,                                    UINT32,     FIELD(start_limit_burst)       },
-        {"StateChangeTimestamp",            OF_UNIT,                                    UINT64,     FIELD(state_change_wall_usec)  },
-        {"StateChangeTimestampMonotonic",   OF_UNIT,                                    UINT64,     FIELD(state_change_mono_usec)  },
-        {"StatusText",                      OF_SERVICE,                                 STRING,     FIELD(status_text)             },
-        {"SubState",                        OF_UNIT,                                    STRING,     FIELD(sub_state)               },
-        {"TimeoutStartUSec",                OF_SERVICE,                                 UINT64,     FIELD(timeout_start_usec)      },
-        {"TimeoutStopUSec",                 OF_SERVICE,                                 UINT64,     FIELD(timeout_stop_usec)       },
-        {"TriggeredBy",                     OF_UNIT,                                    STRINGS,    FIELD(triggered_by)            },
-        {"Type",                            OF_SERVICE,                                 STRING,     FIELD(type)                    },
-        {"UnitFileState",                   OF_UNIT,                                    STRING,     FIELD(unit_file_state)         },
-};
-
 /* What is asked for one by one, of the Unit interface. */
 static const char *const detail_names[][16] = {
         [UNIT_DETAIL_ACTIVE] = {"ActiveEnterTimestamp",             "ActiveEnterTimestampMonotonic",
@@ -111,247 +59,11 @@ static const char *const detail_names[][16] = {
                                 "InactiveExitTimestampMonotonic", "StateChangeTimestamp",
                                 "StateChangeTimestampMonotonic", "AssertResult",
                                 "AssertTimestampMonotonic", "ConditionResult",
-                                "ConditionTimestampMonotonic", "FreezerState"},
+                                "ConditionTimestampMonotonic", "FreezerState", "NeedDaemonReload"},
         [UNIT_DETAIL_FIXED] = {"TriggeredBy",                                  "StartLimitBurst", "LoadError", "NeedDaemonReload"},
         [UNIT_DETAIL_CONDITIONS] = {"Conditions"},
         [UNIT_DETAIL_FILE_STATE] = {"UnitFileState"},
 };
-
-void unit_facts_set(const char **field, const char *value)
-{
-        char *copy;
-
-        if (*field && streq(*field, value))
-                return;
-        copy = strdup(value);
-        if (!copy)
-                return;
-        free((char *)*field);
-        *field = copy;
-}
-
-static const char **string_at(struct diag_unit *u, size_t offset)
-{
-        return (const char **)((char *)u + offset);
-}
-
-static void free_triggers(struct diag_unit *u)
-{
-        for (size_t i = 0; i < u->n_triggered_by; i++)
-                free((char *)u->triggered_by[i]);
-        u->n_triggered_by = 0;
-}
-
-void unit_facts_done(struct diag_unit *u)
-{
-        for (size_t i = 0; i < ELEMENTSOF(properties); i++)
-                if (properties[i].kind == STRING || properties[i].kind == LOAD_ERROR ||
-                    properties[i].kind == CONDITIONS || properties[i].kind == JOB)
-                        free((char *)*string_at(u, properties[i].offset));
-        free((char *)u->name);
-        free((char *)u->id);
-        free((char *)u->description);
-        free((char *)u->load_state);
-        free_triggers(u);
-        *u = (struct diag_unit){0};
-}
-
-static int by_property_name(const void *key, const void *p)
-{
-        return strcmp(key, ((const struct property *)p)->name);
-}
-
-static const struct property *find_property(const char *name, enum property_of of)
-{
-        const struct property *p = bsearch(name, properties, ELEMENTSOF(properties),
-                                           sizeof(properties[0]), by_property_name);
-
-        return p && (p->of & of) ? p : NULL;
-}
-
-static enum property_of interface_of(const char *interface)
-{
-        return streq(interface, UNIT)      ? OF_UNIT
-               : streq(interface, SERVICE) ? OF_SERVICE
-                                           : OF_OTHERS;
-}
-
-static int read_string(sd_bus_message *m, const char **field)
-{
-        const char *s;
-        int k = sd_bus_message_read_basic(m, 's', &s);
-
-        if (k > 0)
-                unit_facts_set(field, s);
-        return k;
-}
-
-static int read_bool(sd_bus_message *m, bool *field)
-{
-        int v, k = sd_bus_message_read_basic(m, 'b', &v);
-
-        if (k > 0)
-                *field = v != 0;
-        return k;
-}
-
-/* The names of units that start this one; bounded, the first ones are kept. */
-static int read_triggers(sd_bus_message *m, struct diag_unit *u)
-{
-        const char *s;
-        int k = sd_bus_message_enter_container(m, 'a', "s");
-
-        if (k < 0)
-                return k;
-        free_triggers(u);
-        while ((k = sd_bus_message_read_basic(m, 's', &s)) > 0) {
-                char *copy = u->n_triggered_by < DIAG_UNIT_TRIGGERS_MAX ? strdup(s) : NULL;
-
-                if (copy)
-                        u->triggered_by[u->n_triggered_by++] = copy;
-        }
-        return k < 0 ? k : sd_bus_message_exit_container(m);
-}
-
-static int read_load_error(sd_bus_message *m, const char **field)
-{
-        const char *name, *text;
-        int k = sd_bus_message_read(m, "(ss)", &name, &text);
-
-        if (k > 0)
-                unit_facts_set(field, text);
-        return k;
-}
-
-/* a(sbbsi): type, trigger ("|"), negate ("!"), parameter, state: < 0 does not hold. */
-static int read_conditions(sd_bus_message *m, const char **field)
-{
-        _cleanup_(buf_done) struct buf failed = {.max = CONDITIONS_BYTES};
-        const char *type, *parameter;
-        int trigger, negate, state, k;
-
-        k = sd_bus_message_enter_container(m, 'a', "(sbbsi)");
-        if (k < 0)
-                return k;
-        while ((k = sd_bus_message_read(m, "(sbbsi)", &type, &trigger, &negate, &parameter,
-                                        &state)) > 0)
-                if (state < 0)
-                        buf_printf(&failed, "%s%s=%s%s%s", failed.n ? ", " : "", type,
-                                   trigger ? "|" : "", negate ? "!" : "", parameter);
-        if (k < 0)
-                return k;
-        unit_facts_set(field, buf_cstr(&failed));
-        return sd_bus_message_exit_container(m);
-}
-
-/* A job's type stands only in a list's row; here is no more than whether there is one. */
-static int read_job(sd_bus_message *m, const char **field)
-{
-        const char *path;
-        uint32_t id;
-        int k = sd_bus_message_read(m, "(uo)", &id, &path);
-
-        if (k > 0 && (!id || str_empty(*field)))
-                unit_facts_set(field, id ? "queued" : "");
-        return k;
-}
-
-static int read_value(sd_bus_message *m, const struct property *p, struct diag_unit *u)
-{
-        void *field = (char *)u + p->offset;
-
-        switch (p->kind) {
-        case STRING:
-                return read_string(m, field);
-        case UINT64:
-                return sd_bus_message_read_basic(m, 't', field);
-        case UINT32:
-                return sd_bus_message_read_basic(m, 'u', field);
-        case INT32:
-                return sd_bus_message_read_basic(m, 'i', field);
-        case BOOL:
-                return read_bool(m, field);
-        case STRINGS:
-                return read_triggers(m, u);
-        case LOAD_ERROR:
-                return read_load_error(m, field);
-        case CONDITIONS:
-                return read_conditions(m, field);
-        case JOB:
-                return read_job(m, field);
-        }
-        return -EINVAL;
-}
-
-static const char *signature_of(const struct property *p)
-{
-        static const char *const signatures[] = {
-                [STRING] = "s", [UINT64] = "t",   [UINT32] = "u",        [INT32] = "i",
-                [BOOL] = "b",   [STRINGS] = "as", [LOAD_ERROR] = "(ss)", [CONDITIONS] = "a(sbbsi)",
-                [JOB] = "(uo)",
-        };
-
-        return signatures[p->kind];
-}
-
-/* A variant into its field; one of another type than we expect is passed over. */
-static int read_variant(sd_bus_message *m, const struct property *p, struct diag_unit *u)
-{
-        int k = sd_bus_message_enter_container(m, 'v', signature_of(p));
-
-        if (k == -ENXIO)
-                return sd_bus_message_skip(m, "v");
-        if (k < 0)
-                return k;
-        k = read_value(m, p, u);
-        return k < 0 ? k : sd_bus_message_exit_container(m);
-}
-
-/* a{sv}, from a signal or GetAll. */
-static int read_properties(sd_bus_message *m, enum property_of of, struct diag_unit *u)
-{
-        const char *name;
-        int k = sd_bus_message_enter_container(m, 'a', "{sv}");
-
-        if (k < 0)
-                return k;
-        while ((k = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const struct property *p;
-
-                k = sd_bus_message_read_basic(m, 's', &name);
-                if (k < 0)
-                        return k;
-                p = find_property(name, of);
-                k = p ? read_variant(m, p, u) : sd_bus_message_skip(m, "v");
-                if (k < 0)
-                        return k;
-                k = sd_bus_message_exit_container(m);
-                if (k < 0)
-                        return k;
-        }
-        return k < 0 ? k : sd_bus_message_exit_container(m);
-}
-
-/* A new string is never at the old one's address: the copy is made before the old one goes. */
-static bool facts_differ(const struct diag_unit *a, const struct diag_unit *b)
-{
-        static const size_t sizes[] = {
-                [STRING] = sizeof(char *),     [UINT64] = sizeof(uint64_t),
-                [UINT32] = sizeof(uint32_t),   [INT32] = sizeof(int32_t),
-                [BOOL] = sizeof(bool),         [STRINGS] = sizeof(char *),
-                [LOAD_ERROR] = sizeof(char *), [CONDITIONS] = sizeof(char *),
-                [JOB] = sizeof(char *),
-        };
-
-        for (size_t i = 0; i < ELEMENTSOF(properties); i++) {
-                const struct property *p = &properties[i];
-
-                if (memcmp((const char *)a + p->offset, (const char *)b + p->offset,
-                           sizes[p->kind]) != 0)
-                        return true;
-        }
-        return false;
-}
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
@@ -363,8 +75,7 @@ struct call {
         sd_bus_message *message; /* while it is queued */
         bool out;
         void (*answer)(struct call *c, sd_bus_message *m, int error);
-        enum property_of of;             /* of a Get or GetAll */
-        const struct property *property; /* of a Get */
+        const struct unit_property *property; /* of a Get */
         char unit[UNIT_NAME_MAX + 1];
         const char *word; /* static: which property, for calls without a row in the table */
         struct gather *gather;
@@ -456,7 +167,7 @@ static int call_send(struct call *c)
         return 0;
 }
 
-/* What cannot be sent is lost, and the next look asks again. */
+/* What cannot be sent is a question without an answer. */
 static void send_queued(struct unit_bus *b)
 {
         while (b->n_out < CALLS_MAX && !STAILQ_EMPTY(&b->queue)) {
@@ -470,6 +181,7 @@ static void send_queued(struct unit_bus *b)
                 log_debug("cannot send to systemd: %s", strerror(-k));
                 b->n_pending--;
                 call_free(c);
+                b->ops->unanswered(b->userdata);
         }
 }
 
@@ -586,20 +298,32 @@ void unit_bus_list_patterns(struct unit_bus *b, const char *const *patterns, siz
 
 /* --- properties of units ------------------------------------------------------------------------------ */
 
+/* A refusal leaves a hole in what we know of the unit; that an older systemd lacks a property does not. */
+static struct diag_unit *facts_to_fill(struct call *c, sd_bus_message *m, int error)
+{
+        struct unit_bus *b = c->bus;
+
+        if (!error)
+                return b->ops->facts(c->unit, b->userdata);
+        if (is_from_systemd(m) && !sd_bus_message_is_method_error(m, SD_BUS_ERROR_UNKNOWN_PROPERTY))
+                b->ops->unreadable(c->unit, b->userdata);
+        return NULL;
+}
+
 static void answer_get(struct call *c, sd_bus_message *m, int error)
 {
-        struct diag_unit *u = error ? NULL : c->bus->ops->facts(c->unit, c->bus->userdata);
+        struct diag_unit *u = facts_to_fill(c, m, error);
 
         if (u)
-                (void)read_variant(m, c->property, u);
+                (void)unit_facts_read_variant(m, c->property, u);
 }
 
 static void answer_get_all(struct call *c, sd_bus_message *m, int error)
 {
-        struct diag_unit *u = error ? NULL : c->bus->ops->facts(c->unit, c->bus->userdata);
+        struct diag_unit *u = facts_to_fill(c, m, error);
 
         if (u)
-                (void)read_properties(m, c->of, u);
+                (void)unit_facts_read_all(m, SERVICE_INTERFACE, u);
 }
 
 static bool unit_path_of(const char *unit, char **ret)
@@ -613,7 +337,7 @@ static void get_unit_property(struct unit_bus *b, const char *id, const char *pa
         struct call *c = call_new(b, id, answer_get);
 
         if (c)
-                c->property = find_property(name, interface_of(interface));
+                c->property = unit_property_find(interface, name);
         send_or_free(c, properties_call(b, path, "Get", interface, name));
 }
 
@@ -622,8 +346,7 @@ static void get_service_properties(struct unit_bus *b, const char *id, const cha
         struct call *c = call_new(b, id, answer_get_all);
 
         if (c)
-                c->of = OF_SERVICE;
-        send_or_free(c, properties_call(b, path, "GetAll", SERVICE, NULL));
+                send_or_free(c, properties_call(b, path, "GetAll", SERVICE_INTERFACE, NULL));
 }
 
 /* How a mount, socket, swap … failed: the same word on another interface. */
@@ -653,7 +376,7 @@ void unit_bus_read(struct unit_bus *b, const char *id, enum unit_detail detail)
         if (!b->up || !unit_path_of(id, &path))
                 return;
         for (const char *const *name = detail_names[detail]; *name; name++)
-                get_unit_property(b, id, path, UNIT, *name);
+                get_unit_property(b, id, path, UNIT_INTERFACE, *name);
         if (state && unit_name_has_type(id, "service"))
                 get_service_properties(b, id, path);
         else if (detail == UNIT_DETAIL_STATE)
@@ -668,44 +391,21 @@ struct gather {
         struct unit_bus *bus;
         char name[UNIT_NAME_MAX + 1];
         char *load_state;
-        char **names, **units;
-        size_t n_names, n_units;
+        struct string_list names, units;
         void (*done)(struct gather *g);
 };
-
-static void free_strings(char **s, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                free(s[i]);
-        free(s);
-}
 
 static void gather_put(struct gather *g)
 {
         if (--g->n_refs > 0)
                 return;
-        free_strings(g->names, g->n_names);
-        free_strings(g->units, g->n_units);
+        string_list_done(&g->names);
+        string_list_done(&g->units);
         free(g->load_state);
         free(g);
 }
 
-static void push_string(char ***list, size_t *n, const char *s)
-{
-        char **p, *copy;
-
-        if (*n >= NAMES_MAX)
-                return;
-        p = reallocarray(*list, *n + 1, sizeof(*p));
-        if (!p)
-                return;
-        *list = p;
-        copy = strdup(s);
-        if (copy)
-                p[(*n)++] = copy;
-}
-
-static int read_string_list(sd_bus_message *m, char ***list, size_t *n)
+static int read_string_list(sd_bus_message *m, struct string_list *list)
 {
         const char *s;
         int k = sd_bus_message_enter_container(m, 'v', "as");
@@ -715,27 +415,36 @@ static int read_string_list(sd_bus_message *m, char ***list, size_t *n)
         if (k < 0)
                 return k;
         while ((k = sd_bus_message_read_basic(m, 's', &s)) > 0)
-                push_string(list, n, s);
+                if (list->n < NAMES_MAX && string_list_push(list, s) < 0)
+                        return -ENOMEM;
         return k;
 }
 
+static int read_gathered(struct gather *g, const char *property, sd_bus_message *m)
+{
+        const char *s;
+        int k;
+
+        if (streq(property, "Names"))
+                return read_string_list(m, &g->names);
+        if (!streq(property, "LoadState"))
+                return read_string_list(m, &g->units);
+        k = sd_bus_message_read(m, "v", "s", &s);
+        if (k < 0)
+                return k;
+        free(g->load_state);
+        g->load_state = strdup(s);
+        return g->load_state ? 0 : -ENOMEM;
+}
+
+/* An older systemd does not know "Upholds"; any other hole makes the look worth nothing. */
 static void answer_gather(struct call *c, sd_bus_message *m, int error)
 {
         struct gather *g = c->gather;
-        const char *s;
 
-        /* An error costs this property only: an older systemd does not know "Upholds". */
-        if (error)
-                ;
-        else if (streq(c->word, "LoadState")) {
-                if (sd_bus_message_read(m, "v", "s", &s) > 0) {
-                        free(g->load_state);
-                        g->load_state = strdup(s);
-                }
-        } else if (streq(c->word, "Names"))
-                (void)read_string_list(m, &g->names, &g->n_names);
-        else
-                (void)read_string_list(m, &g->units, &g->n_units);
+        if (error ? !sd_bus_message_is_method_error(m, SD_BUS_ERROR_UNKNOWN_PROPERTY)
+                  : read_gathered(g, c->word, m) < 0)
+                g->bus->ops->unanswered(g->bus->userdata);
         if (g->n_refs == 1)
                 g->done(g);
 }
@@ -749,7 +458,7 @@ static void gather_get(struct gather *g, const char *path, const char *property)
                 c->gather = g;
                 g->n_refs++;
         }
-        send_or_free(c, properties_call(g->bus, path, "Get", UNIT, property));
+        send_or_free(c, properties_call(g->bus, path, "Get", UNIT_INTERFACE, property));
 }
 
 static void gather_start(struct unit_bus *b, const char *unit, const char *const *wanted,
@@ -775,10 +484,10 @@ static void target_done(struct gather *g)
         const struct unit_target target = {
                 .name = g->name,
                 .load_state = str_or(g->load_state, ""),
-                .names = (const char *const *)g->names,
-                .units = (const char *const *)g->units,
-                .n_names = g->n_names,
-                .n_units = g->n_units,
+                .names = (const char *const *)g->names.items,
+                .units = (const char *const *)g->units.items,
+                .n_names = g->names.n,
+                .n_units = g->units.n,
         };
 
         g->bus->ops->target(&target, g->bus->userdata);
@@ -796,8 +505,8 @@ static void requirements_done(struct gather *g)
 {
         const struct unit_requirements r = {
                 .id = g->name,
-                .units = (const char *const *)g->units,
-                .n_units = g->n_units,
+                .units = (const char *const *)g->units.items,
+                .n_units = g->units.n,
         };
 
         g->bus->ops->requirements(&r, g->bus->userdata);
@@ -824,7 +533,7 @@ void unit_bus_resolve(struct unit_bus *b, const char *alias)
 
         if (b->up && unit_path_of(alias, &path))
                 send_or_free(call_new(b, alias, answer_resolve),
-                             properties_call(b, path, "Get", UNIT, "Id"));
+                             properties_call(b, path, "Get", UNIT_INTERFACE, "Id"));
 }
 
 /* --- the manager ---------------------------------------------------------------------------------------- */
@@ -832,12 +541,11 @@ void unit_bus_resolve(struct unit_bus *b, const char *alias)
 static void answer_unit_path(struct call *c, sd_bus_message *m, int error)
 {
         struct unit_bus *b = c->bus;
-        char **dirs = NULL;
-        size_t n = 0;
+        struct string_list dirs = {0};
 
-        if (!error && read_string_list(m, &dirs, &n) >= 0)
-                b->ops->unit_path((const char *const *)dirs, n, b->userdata);
-        free_strings(dirs, n);
+        if (!error && read_string_list(m, &dirs) >= 0)
+                b->ops->unit_path((const char *const *)dirs.items, dirs.n, b->userdata);
+        string_list_done(&dirs);
 }
 
 static void answer_manager(struct call *c, sd_bus_message *m, int error)
@@ -914,15 +622,26 @@ static int on_properties_changed(sd_bus_message *m, void *userdata,
         if (sd_bus_path_decode(sd_bus_message_get_path(m), UNIT_PREFIX, &id) <= 0)
                 return 0;
         u = b->ops->facts(id, b->userdata);
-        if (!u || sd_bus_message_read_basic(m, 's', &interface) <= 0)
+        if (!u) {
+                b->ops->stranger(id, b->userdata);
+                return 0;
+        }
+        if (sd_bus_message_read_basic(m, 's', &interface) <= 0)
                 return 0;
         before = *u;
-        if (read_properties(m, interface_of(interface), u) < 0)
+        if (unit_facts_read_all(m, interface, u) < 0)
                 log_debug("%s: a signal of systemd could not be read to its end", id);
         /* Loading a unit makes systemd send signals for its dependencies with nothing new in them;
          * to look because of those would load the next unit, and so on for ever. */
-        if (facts_differ(&before, u))
+        if (unit_facts_differ(&before, u))
                 b->ops->changed(id, b->userdata);
+        return 0;
+}
+
+static int on_startup_finished(_unused_ sd_bus_message *m, void *userdata,
+                               _unused_ sd_bus_error *ret_error)
+{
+        unit_bus_read_manager(userdata);
         return 0;
 }
 
@@ -947,10 +666,11 @@ static void go_down(struct unit_bus *b, const char *why)
         b->ops->down(why, b->userdata);
 }
 
+/* Mostly called from within the connection's own callbacks, where closing it would be an error. */
 static void disconnect(struct unit_bus *b, const char *why)
 {
-        forget_queued(b); /* their messages would keep the connection */
-        b->bus = sd_bus_close_unref(b->bus);
+        if (b->bus)
+                (void)sd_bus_detach_event(b->bus);
         loop_timer_set(b->retry, now_mono_usec() + b->retry_usec, 0);
         b->retry_usec = b->retry_usec * 2 > RETRY_MAX_USEC ? RETRY_MAX_USEC : b->retry_usec * 2;
         go_down(b, why);
@@ -972,6 +692,8 @@ static int on_subscribed(sd_bus_message *m, void *userdata, _unused_ sd_bus_erro
                            absent ? "systemd is not on the system bus" : "systemd does not answer");
                 return 0;
         }
+        if (b->up)
+                return 0; /* asked twice: systemd came back while the first call was out */
         b->up = true;
         b->epoch++;
         b->retry_usec = RETRY_MIN_USEC;
@@ -1027,6 +749,9 @@ static int add_matches(struct unit_bus *b)
                  "interface='" PROPERTIES "',member='PropertiesChanged'",
                  on_properties_changed                                                                                            },
                 {"type='signal',sender='" SYSTEMD "',path='" SYSTEMD_PATH "',"
+                 "interface='" MANAGER "',member='StartupFinished'",
+                 on_startup_finished                                                                                              },
+                {"type='signal',sender='" SYSTEMD "',path='" SYSTEMD_PATH "',"
                  "interface='" MANAGER "',member='Reloading'",
                  on_reloading                                                                                                     },
                 {"type='signal',sender='org.freedesktop.DBus.Local',"
@@ -1067,8 +792,10 @@ static void on_retry(void *userdata)
 {
         struct unit_bus *b = userdata;
         char why[128];
-        int k = connect_bus(b);
+        int k;
 
+        b->bus = sd_bus_close_unref(b->bus);
+        k = connect_bus(b);
         if (k >= 0)
                 return;
         (void)snprintf(why, sizeof(why), "the system bus cannot be reached: %s", strerror(-k));
@@ -1081,8 +808,7 @@ int unit_bus_new(struct unit_bus **ret, struct loop *l, const char *address,
         struct unit_bus *b = calloc(1, sizeof(*b));
         int k;
 
-        for (size_t i = 1; i < ELEMENTSOF(properties); i++)
-                assert(strcmp(properties[i - 1].name, properties[i].name) < 0);
+        unit_facts_check_table();
         if (!b)
                 return -ENOMEM;
         *b = (struct unit_bus){.loop = l,

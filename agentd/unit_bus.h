@@ -9,6 +9,7 @@
  * the connection is lost it comes back by itself, with growing pauses.
  */
 
+#include "agentd/unit_facts.h"
 #include "base/loop.h"
 #include "model/report.h"
 
@@ -46,8 +47,12 @@ struct unit_bus_ops {
         void (*answered)(void *userdata);
         /* It did not answer a call in time, or the bus refused to ask it. */
         void (*unanswered)(void *userdata);
+        /* It refused to tell properties of this unit. */
+        void (*unreadable)(const char *id, void *userdata);
         /* Whose properties are these? Owned strings (unit_facts_set()); NULL: nobody watches it. */
         struct diag_unit *(*facts)(const char *id, void *userdata);
+        /* A unit that nobody watches has sent a signal. */
+        void (*stranger)(const char *id, void *userdata);
         /* A signal changed some of @facts. */
         void (*changed)(const char *id, void *userdata);
         /* A daemon-reload has ended: names, links and unit files may be others. */
@@ -108,11 +113,5 @@ void unit_bus_read_unit_path(struct unit_bus *b);
 
 /** unit_bus_ask_stopping() - is the machine going down? Blocks for at most @timeout_usec. */
 bool unit_bus_ask_stopping(struct unit_bus *b, uint64_t timeout_usec);
-
-/* --- facts with owned strings ------------------------------------------------------------------ */
-
-/** unit_facts_set() - replace one string of facts whose strings are owned; keeps the old one when out of memory. */
-void unit_facts_set(const char **field, const char *value);
-void unit_facts_done(struct diag_unit *u);
 
 DEFINE_CLEANUP(struct unit_bus *, unit_bus_free);

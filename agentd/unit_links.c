@@ -1,6 +1,7 @@
 /* Reading link folders. These are local, small and already in the kernel's cache: systemd read them. */
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -37,31 +38,45 @@ static bool links_to_null(int dir_fd, const char *name)
         return n == sizeof(to) - 1 && memcmp(to, "/dev/null", sizeof(to) - 1) == 0;
 }
 
-static void scan_folder(const char *path, struct masked *masked,
-                        void (*found)(const char *name, void *userdata), void *userdata)
+static void take_entry(int dir_fd, const char *name, struct masked *masked,
+                       void (*found)(const char *name, void *userdata), void *userdata)
+{
+        /* systemd, too, leaves hidden files alone. */
+        if (name[0] == '.' || !unit_name_is_unit(name) || is_masked(masked, name))
+                return;
+        if (!links_to_null(dir_fd, name))
+                found(name, userdata);
+        else if (masked->n < ELEMENTSOF(masked->names))
+                (void)stpcpy(masked->names[masked->n++], name);
+}
+
+/* A folder that is not there holds no links; one that cannot be read now may. */
+static int scan_folder(const char *path, struct masked *masked,
+                       void (*found)(const char *name, void *userdata), void *userdata)
 {
         DIR *dir = opendir(path);
         const struct dirent *entry;
         unsigned n = 0;
+        int k;
 
         if (!dir)
-                return;
+                return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? 0 : -errno;
+        errno = 0;
         while (n++ < UNIT_LINKS_MAX && (entry = readdir(dir))) {
-                if (!unit_name_is_unit(entry->d_name) || is_masked(masked, entry->d_name))
-                        continue;
-                if (!links_to_null(dirfd(dir), entry->d_name))
-                        found(entry->d_name, userdata);
-                else if (masked->n < ELEMENTSOF(masked->names))
-                        (void)stpcpy(masked->names[masked->n++], entry->d_name);
+                take_entry(dirfd(dir), entry->d_name, masked, found, userdata);
+                errno = 0;
         }
+        k = -errno;
         (void)closedir(dir);
+        return k;
 }
 
-void unit_links_scan(const char *const *dirs, size_t n_dirs, const char *target,
-                     void (*found)(const char *name, void *userdata), void *userdata)
+int unit_links_scan(const char *const *dirs, size_t n_dirs, const char *target,
+                    void (*found)(const char *name, void *userdata), void *userdata)
 {
         static const char *const kinds[] = {"wants", "requires"};
         char path[4096];
+        int ret = 0;
 
         for (size_t k = 0; k < ELEMENTSOF(kinds); k++) {
                 struct masked masked = {.n = 0};
@@ -70,7 +85,9 @@ void unit_links_scan(const char *const *dirs, size_t n_dirs, const char *target,
                         int n = snprintf(path, sizeof(path), "%s/%s.%s", dirs[i], target, kinds[k]);
 
                         if (n > 0 && (size_t)n < sizeof(path))
-                                scan_folder(path, &masked, found, userdata);
+                                n = scan_folder(path, &masked, found, userdata);
+                        ret = n < 0 ? n : ret;
                 }
         }
+        return ret;
 }

@@ -19,6 +19,7 @@ extern const size_t unit_links_default_path_n;
  *
  * A link to /dev/null is a dependency switched off, in this folder and in those after it. Templates
  * and what is no unit's name are left out. A name may be found twice. Missing folders are fine.
+ * Return: 0, or -errno if a folder could not be read: there may be more links than were found.
  */
-void unit_links_scan(const char *const *dirs, size_t n_dirs, const char *target,
-                     void (*found)(const char *name, void *userdata), void *userdata);
+int unit_links_scan(const char *const *dirs, size_t n_dirs, const char *target,
+                    void (*found)(const char *name, void *userdata), void *userdata);

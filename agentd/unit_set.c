@@ -1,21 +1,14 @@
 /* Two sorted arrays, and the links between them. */
 
+#include <errno.h>
+
 #include "agentd/unit_set.h"
 #include "model/unit_name.h"
-
-static void free_requirements(struct unit_record *r)
-{
-        for (size_t i = 0; i < r->n_requirements; i++)
-                free(r->requirements[i]);
-        free(r->requirements);
-        r->requirements = NULL;
-        r->n_requirements = 0;
-}
 
 static void record_free(struct unit_record *r)
 {
         unit_facts_done(&r->facts);
-        free_requirements(r);
+        string_list_done(&r->requirements);
         free(r);
 }
 
@@ -106,8 +99,8 @@ void unit_set_need_related(struct unit_set *s)
 
                 for (size_t k = 0; k < r->facts.n_triggered_by; k++)
                         (void)unit_set_need(s, r->facts.triggered_by[k]);
-                for (size_t k = 0; k < r->n_requirements; k++)
-                        (void)unit_set_need(s, r->requirements[k]);
+                for (size_t k = 0; k < r->requirements.n; k++)
+                        (void)unit_set_need(s, r->requirements.items[k]);
         }
 }
 
@@ -171,8 +164,8 @@ void unit_set_sweep(struct unit_set *s)
                 r->marked = true;
                 for (size_t k = 0; k < r->facts.n_triggered_by; k++)
                         mark(s, r->facts.triggered_by[k]);
-                for (size_t k = 0; k < r->n_requirements; k++)
-                        mark(s, r->requirements[k]);
+                for (size_t k = 0; k < r->requirements.n; k++)
+                        mark(s, r->requirements.items[k]);
         }
         for (size_t i = 0; i < s->n_records; i++) {
                 struct unit_record *r = s->records[i];
@@ -193,17 +186,14 @@ bool unit_record_is_plain(const struct unit_record *r)
                streq(str_or(r->facts.active_state, ""), "active");
 }
 
-void unit_record_set_requirements(struct unit_record *r, const char *const *units, size_t n)
+int unit_record_set_requirements(struct unit_record *r, const char *const *units, size_t n)
 {
-        free_requirements(r);
-        r->requirements = calloc(n ? n : 1, sizeof(*r->requirements));
-        for (size_t i = 0; r->requirements && i < n; i++) {
-                char *copy = strdup(units[i]);
-
-                if (copy)
-                        r->requirements[r->n_requirements++] = copy;
-        }
+        string_list_done(&r->requirements);
+        for (size_t i = 0; i < n; i++)
+                if (string_list_push(&r->requirements, units[i]) < 0)
+                        return -ENOMEM;
         r->requirements_known = true;
+        return 0;
 }
 
 void unit_record_forget(struct unit_record *r)

@@ -7,6 +7,7 @@
  */
 
 #include "agentd/unit_bus.h"
+#include "base/string_list.h"
 
 /* The components before a look and those after it, and as many units that are related to them. */
 #define UNIT_SET_RECORDS_MAX (4u * DIAG_COMPONENTS_MAX)
@@ -14,8 +15,7 @@
 struct unit_record {
         struct diag_unit facts; /* owned strings; facts.id is the key */
         struct diag_restarts restarts;
-        char **requirements; /* units that it requires; read only when that could explain something */
-        size_t n_requirements;
+        struct string_list requirements; /* read only when they could explain something */
 
         bool dirty;      /* list it in the next look */
         bool asked;      /* in the look under way */
@@ -23,7 +23,8 @@ struct unit_record {
         bool has_row;    /* systemd listed it in the last look that came to an end */
         bool resolving;  /* asked whether its name is an alias */
         bool refused;    /* systemd does not take its name */
-        bool known;      /* everything that changes has been read since the bus came up */
+        bool unreadable; /* systemd lists it, and refuses to tell more */
+        bool known;      /* what its state needs has been asked since the bus came up */
         bool read_state; /* read it again: its row differs from what the signals told */
         bool fixed_known, requirements_known, conditions_known, file_state_known;
         bool marked; /* unit_set_sweep() */
@@ -61,7 +62,8 @@ void unit_set_sweep(struct unit_set *s);
 
 /** unit_record_is_plain() - loaded and active: hardly anything more needs to be known. */
 bool unit_record_is_plain(const struct unit_record *r);
-void unit_record_set_requirements(struct unit_record *r, const char *const *units, size_t n);
+/** unit_record_set_requirements() - 0 or -ENOMEM. */
+int unit_record_set_requirements(struct unit_record *r, const char *const *units, size_t n);
 
 /** unit_record_forget() - the bus was away: whatever was read may be old. */
 void unit_record_forget(struct unit_record *r);

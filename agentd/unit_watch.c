@@ -13,15 +13,12 @@
  */
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 
-#include "agentd/unit_choice.h"
-#include "agentd/unit_links.h"
+#include "agentd/unit_find.h"
 #include "agentd/unit_watch.h"
 #include "base/log.h"
 #include "base/mono.h"
-#include "model/unit_name.h"
 
 #define SETTLE_USEC       (50 * USEC_PER_MSEC)
 #define SETTLE_SLACK_USEC USEC_PER_MSEC
@@ -29,12 +26,14 @@
         (3 * USEC_PER_SEC) /* PID 1 leaves the bus for a moment to execute itself anew */
 #define SILENCE_MAX_USEC \
         (40 * USEC_PER_SEC) /* a tick earlier than the 45 s after which readers refuse */
-#define RECONNECT_USEC  (30 * USEC_PER_SEC)
-#define GLOB_LOOK_USEC  (5 * USEC_PER_SEC)
-#define TICKS_PER_PING  3u
-#define TICKS_PER_LOOK  12u
-#define ROUNDS_MAX      8u
-#define FALLBACK_TARGET "default.target"
+#define UNTOLD_MAX_USEC    (2 * USEC_PER_SEC)
+#define PING_USEC          (TICKS_PER_PING * UNIT_WATCH_TICK_USEC)
+#define SILENCE_ASKED_USEC (SILENCE_MAX_USEC - PING_USEC)
+#define RECONNECT_USEC     (30 * USEC_PER_SEC)
+#define GLOB_LOOK_USEC     (5 * USEC_PER_SEC)
+#define TICKS_PER_PING     3u
+#define TICKS_PER_LOOK     12u
+#define ROUNDS_MAX         8u
 
 enum step { REST, FIND, MATCH, LIST, READ, LATER };
 
@@ -55,17 +54,13 @@ struct unit_watch {
         bool look_at_all; /* at the next opportunity */
         bool failed;      /* a question of the look under way was not answered */
         bool complete;    /* a look has succeeded since start */
+        bool doubtful;    /* a look failed, or the bus was away: what we know may be half old */
         unsigned rounds, n_ticks;
         struct loop_timer *settle;
         uint64_t next_glob_look_mono_usec;
+        bool glob_look_due; /* one was put off */
 
-        struct unit_choices choices;
-        char **targets; /* expanded in the look under way */
-        size_t n_targets;
-        char **unit_path;
-        size_t n_unit_path;
-        bool fallback;
-        const char *target_shown;
+        struct unit_find find;
 
         const char **asked; /* ids of the list call; borrowed from the set */
         size_t n_asked;
@@ -75,11 +70,16 @@ struct unit_watch {
         const char *down_why; /* NULL while systemd can be asked; else static, or the text below */
         char why[160];
         struct loop_timer *down_grace;
+        uint64_t asked_boot_usec; /* the oldest ping without an answer; 0: none */
         uint64_t answered_boot_usec, reconnect_boot_usec;
-        struct diag_system system; /* borrowed from unit_bus */
+        uint64_t told_mono_usec;   /* changed() was called */
+        struct diag_system system; /* borrowed from unit_bus, but for the state */
+        char system_state[32];
+        bool system_changed;
 };
 
 static void next_step(struct unit_watch *w);
+static void on_answered(void *userdata);
 
 static bool same(const char *a, const char *b)
 {
@@ -102,150 +102,47 @@ static void look_at_all_soon(struct unit_watch *w)
 
 /* --- finding components ------------------------------------------------------------------------------ */
 
-static void free_strings(char ***s, size_t *n)
-{
-        for (size_t i = 0; i < *n; i++)
-                free((*s)[i]);
-        free(*s);
-        *s = NULL;
-        *n = 0;
-}
-
-static bool push_string(char ***list, size_t *n, const char *s)
-{
-        char **p = reallocarray(*list, *n + 1, sizeof(*p));
-
-        if (!p)
-                return false;
-        *list = p;
-        p[*n] = strdup(s);
-        return p[*n] && ++*n;
-}
-
-static bool is_target(const char *name)
-{
-        return unit_name_has_type(name, "target");
-}
-
-/* Each target once, however many pull it in. */
-static void expand(struct unit_watch *w, const char *target)
-{
-        for (size_t i = 0; i < w->n_targets; i++)
-                if (streq(w->targets[i], target))
-                        return;
-        if (push_string(&w->targets, &w->n_targets, target))
-                unit_bus_read_target(w->bus, target);
-}
-
-/* One level only; the machine's default target is different: there, components are all around. */
-static void choose(struct unit_watch *w, const char *name, enum unit_chosen_by by)
-{
-        if (w->fallback && is_target(name)) {
-                expand(w, name);
-                return;
-        }
-        if (unit_is_never_component(name))
-                return;
-        if (unit_choices_add(&w->choices, name, by) < 0)
-                w->failed = true;
-}
-
-static void on_link(const char *name, void *userdata)
-{
-        choose(userdata, name, CHOSEN_BY_LINK);
-}
-
-static void choose_links(struct unit_watch *w, const char *target)
-{
-        if (w->n_unit_path)
-                unit_links_scan((const char *const *)w->unit_path, w->n_unit_path, target, on_link,
-                                w);
-        else
-                unit_links_scan(unit_links_default_path, unit_links_default_path_n, target, on_link,
-                                w);
-}
-
-static void choose_named_units(struct unit_watch *w)
-{
-        for (size_t i = 0; i < w->options.n_units; i++)
-                if (!unit_name_is_glob(w->options.units[i]))
-                        choose(w, w->options.units[i], CHOSEN_BY_NAME);
-}
-
-static bool is_missing_default(const struct unit_watch *w, const struct unit_target *t)
-{
-        return w->options.target_is_default && !w->fallback && !w->choices.n &&
-               streq(t->name, w->options.target) && streq(t->load_state, "not-found");
-}
-
 static void on_target(const struct unit_target *t, void *userdata)
 {
         struct unit_watch *w = userdata;
 
-        if (w->step != FIND)
-                return;
-        if (!*t->load_state) {
-                w->failed = true;
-                return;
-        }
-        for (size_t i = 0; i < t->n_names; i++)
-                choose_links(w, t->names[i]);
-        for (size_t i = 0; i < t->n_units; i++)
-                choose(w, t->units[i], CHOSEN_BY_TARGET);
-        if (is_missing_default(w, t)) {
-                w->fallback = true;
-                w->target_shown = FALLBACK_TARGET;
-                expand(w, FALLBACK_TARGET);
-        }
+        if (w->step == FIND)
+                unit_find_take_target(&w->find, t);
 }
 
 static void on_unit_path(const char *const *dirs, size_t n, void *userdata)
 {
-        struct unit_watch *w = userdata;
-
-        free_strings(&w->unit_path, &w->n_unit_path);
-        for (size_t i = 0; i < n; i++)
-                (void)push_string(&w->unit_path, &w->n_unit_path, dirs[i]);
+        unit_find_take_unit_path(&((struct unit_watch *)userdata)->find, dirs, n);
 }
 
 static void begin_find(struct unit_watch *w)
 {
-        w->look_at_all = false;
+        w->look_at_all = w->glob_look_due = false;
         w->failed = false;
         w->rounds = 0;
-        w->fallback = false;
-        w->target_shown = w->options.target;
-        unit_choices_done(&w->choices);
-        free_strings(&w->targets, &w->n_targets);
         w->step = FIND;
-        choose_named_units(w);
-        unit_bus_read_unit_path(w->bus); /* first: answered before the targets, which need it */
+        unit_find_begin(&w->find);
         unit_bus_read_manager(w->bus);
-        if (*w->options.target)
-                expand(w, w->options.target);
-}
-
-static bool adopt_choices(struct unit_watch *w)
-{
-        const struct unit_choice_rules rules = {!w->fallback, w->options.expect,
-                                                w->options.userdata};
-
-        return unit_choices_adopt(&w->choices, &w->set, &rules) >= 0;
 }
 
 static bool begin_match(struct unit_watch *w)
 {
-        _cleanup_(freep) const char **globs = calloc(w->options.n_units + 1, sizeof(*globs));
-        size_t n = 0;
-
         w->step = MATCH;
-        for (size_t i = 0; globs && i < w->options.n_units; i++)
-                if (unit_name_is_glob(w->options.units[i]))
-                        globs[n++] = w->options.units[i];
-        if (!n)
-                return false;
-        unit_bus_list_patterns(w->bus, globs, n);
-        return true;
+        return unit_find_match(&w->find);
+}
+
+/* Nothing was known of new ones, and what is old may have changed without a signal. */
+static void end_match(struct unit_watch *w)
+{
+        w->failed |= w->find.failed;
+        if (!w->failed && unit_find_adopt(&w->find, &w->set) < 0)
+                w->failed = true;
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                r->dirty = true;
+                r->read_state |= r->known && (r->unreadable || !unit_record_is_plain(r));
+        }
 }
 
 /* --- rows --------------------------------------------------------------------------------------------- */
@@ -273,7 +170,7 @@ static void on_row(const struct unit_row *row, void *userdata)
         struct unit_record *r;
 
         if (w->step == MATCH) {
-                choose(w, row->id, CHOSEN_BY_GLOB);
+                unit_find_take_match(&w->find, row);
                 return;
         }
         r = unit_set_find(&w->set, row->id);
@@ -373,13 +270,13 @@ static void on_resolved(const char *alias, const char *id, void *userdata)
 
 /* --- properties ----------------------------------------------------------------------------------------- */
 
-static bool never_started(const struct diag_unit *u)
+static bool wants_requirements(const struct diag_unit *u)
 {
         return same(u->active_state, "inactive") && !u->inactive_exit_mono_usec &&
                str_empty(u->job);
 }
 
-static bool condition_failed(const struct diag_unit *u)
+static bool wants_conditions(const struct diag_unit *u)
 {
         return same(u->active_state, "inactive") && u->condition_mono_usec && !u->condition_result;
 }
@@ -397,23 +294,24 @@ static bool read_what_is_needed(struct unit_watch *w, struct unit_record *r)
                 unit_bus_resolve(w->bus, id);
                 return true;
         }
+        /* After a reload the type and the limits may be others, too, which no signal tells. */
         if (!r->known || r->read_state || (!plain && !r->fixed_known)) {
-                if (!r->known || r->read_state)
-                        unit_bus_read(w->bus, id, plain ? UNIT_DETAIL_ACTIVE : UNIT_DETAIL_STATE);
+                unit_bus_read(w->bus, id, plain ? UNIT_DETAIL_ACTIVE : UNIT_DETAIL_STATE);
                 if (!plain && !r->fixed_known) {
                         unit_bus_read(w->bus, id, UNIT_DETAIL_FIXED);
                         r->fixed_known = true;
                 }
                 r->known = true;
+                r->unreadable = false;
                 r->read_state = r->conditions_known = false;
                 return true;
         }
-        if (condition_failed(&r->facts) && !r->conditions_known) {
+        if (wants_conditions(&r->facts) && !r->conditions_known) {
                 r->conditions_known = true;
                 unit_bus_read(w->bus, id, UNIT_DETAIL_CONDITIONS);
                 return true;
         }
-        if (never_started(&r->facts) && !r->requirements_known) {
+        if (wants_requirements(&r->facts) && !r->requirements_known) {
                 r->requirements_known = true;
                 unit_bus_read_requirements(w->bus, id);
                 return true;
@@ -426,8 +324,8 @@ static void on_requirements(const struct unit_requirements *q, void *userdata)
         struct unit_watch *w = userdata;
         struct unit_record *r = unit_set_find(&w->set, q->id);
 
-        if (r)
-                unit_record_set_requirements(r, q->units, q->n_units);
+        if (r && unit_record_set_requirements(r, q->units, q->n_units) < 0)
+                w->failed = true;
 }
 
 static bool begin_read(struct unit_watch *w)
@@ -472,6 +370,7 @@ static bool read_one_later(struct unit_watch *w)
                         continue;
                 if (!r->fixed_known) {
                         r->fixed_known = true;
+                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_ACTIVE);
                         unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_FIXED);
                         return true;
                 }
@@ -490,12 +389,19 @@ static void say_unreachable(struct unit_watch *w, const char *why)
 {
         w->down_why = why;
         if (!w->complete) {
-                choose_named_units(w);
-                if (*w->options.target)
-                        choose_links(w, w->options.target);
-                (void)adopt_choices(w);
+                unit_find_links_only(&w->find);
+                (void)unit_find_adopt(&w->find, &w->set);
         }
         w->ops->changed(w->userdata);
+}
+
+/* An answer did not come: ask again after the next look. */
+static void forget_later(struct unit_watch *w)
+{
+        w->failed = false;
+        w->step = REST;
+        for (size_t i = 0; i < w->set.n_records; i++)
+                w->set.records[i]->fixed_known = w->set.records[i]->file_state_known = false;
 }
 
 /* --- the steps -------------------------------------------------------------------------------------------- */
@@ -523,25 +429,48 @@ static void forget_records(struct unit_watch *w)
                 unit_record_forget(w->set.records[i]);
 }
 
-static void end_look(struct unit_watch *w)
+static void look_failed(struct unit_watch *w)
 {
-        if (w->failed)
-                forget_records(w); /* nobody knows which of their facts are missing */
-        note_records(w);
-        w->step = REST;
-        if (w->failed) {
-                w->look_at_all =
-                        true; /* at the next tick: whoever does not answer is not pressed */
-                return;
-        }
+        forget_records(w); /* nobody knows which of their facts are missing */
+        w->doubtful = true;
+        w->look_at_all = true; /* at the next tick: whoever does not answer is not pressed */
+        if (!w->complete)
+                say_unreachable(w, "systemd does not answer");
+}
+
+/*
+ * In a storm there is always a next look due already. It is put off until this one has been told of at
+ * least every now and then, else readers would be shown the time before the storm.
+ */
+static void look_succeeded(struct unit_watch *w)
+{
+        bool again = w->look_at_all || anything_dirty(w);
+        uint64_t now = now_mono_usec();
+
         unit_set_sweep(&w->set);
         w->complete = true;
+        w->doubtful = false;
         w->down_why = NULL;
-        if (w->look_at_all || anything_dirty(w))
+        on_answered(w); /* first, or whoever reads in between finds a report unconfirmed */
+        if (!again || usec_since(now, w->told_mono_usec) >= UNTOLD_MAX_USEC) {
+                w->told_mono_usec = now;
+                w->ops->changed(w->userdata);
+        }
+        if (again)
                 look_soon(w);
         else
                 (void)read_one_later(w);
-        w->ops->changed(w->userdata);
+}
+
+static void end_look(struct unit_watch *w)
+{
+        w->step = REST;
+        if (w->failed) {
+                look_failed(w);
+                return;
+        }
+        note_records(w);
+        look_succeeded(w);
 }
 
 /* Lists and reads until nothing new turns up; bounded, because aliases could go in circles. */
@@ -565,7 +494,9 @@ static void next_step(struct unit_watch *w)
         case REST:
                 return;
         case LATER:
-                if (!loop_timer_is_set(w->settle) && !read_one_later(w))
+                if (w->failed)
+                        forget_later(w);
+                else if (!loop_timer_is_set(w->settle) && !read_one_later(w))
                         w->ops->changed(w->userdata);
                 return;
         case FIND:
@@ -573,14 +504,7 @@ static void next_step(struct unit_watch *w)
                         return;
                 /* fall through */
         case MATCH:
-                if (!w->failed && !adopt_choices(w))
-                        w->failed = true;
-                for (size_t i = 0; i < w->set.n_records; i++) {
-                        struct unit_record *r = w->set.records[i];
-
-                        r->dirty = true;
-                        r->read_state |= r->known && !unit_record_is_plain(r);
-                }
+                end_match(w);
                 break;
         default:
                 break;
@@ -591,7 +515,13 @@ static void next_step(struct unit_watch *w)
 
 static void on_idle(void *userdata)
 {
-        next_step(userdata);
+        struct unit_watch *w = userdata;
+
+        if (w->step == REST && w->system_changed) {
+                w->system_changed = false;
+                w->ops->changed(w->userdata);
+        }
+        next_step(w);
 }
 
 static void on_settled(void *userdata)
@@ -618,7 +548,11 @@ static void on_up(void *userdata)
 
         loop_timer_stop(w->down_grace);
         forget_records(w);
+        /* Restarts that we did not see would all seem to happen now: begin as at the start. */
+        for (size_t i = 0; i < w->set.n_records; i++)
+                w->set.records[i]->restarts = (struct diag_restarts){0};
         loop_timer_stop(w->settle);
+        w->asked_boot_usec = 0;
         begin_find(w);
 }
 
@@ -636,6 +570,7 @@ static void on_down(const char *why, void *userdata)
         (void)snprintf(w->why, sizeof(w->why), "%s", why);
         w->step = REST;
         w->look_at_all = false;
+        w->doubtful = true;
         w->n_ranges = 0;
         loop_timer_stop(w->settle);
         for (size_t i = 0; i < w->set.n_records; i++)
@@ -650,10 +585,22 @@ static void on_answered(void *userdata)
 {
         struct unit_watch *w = userdata;
 
+        if (w->down_why && !w->look_at_all && (w->step == REST || w->step == LATER))
+                look_at_all_soon(w);
+        if (w->doubtful)
+                return; /* it lives, but what is published is from before */
+        w->asked_boot_usec = 0;
         w->answered_boot_usec = now_boot_usec();
-        if (w->down_why && !w->look_at_all)
-                look_at_all_soon(w); /* what we know is old until that look has ended */
         w->ops->answered(w->userdata);
+}
+
+static void on_unreadable(const char *id, void *userdata)
+{
+        struct unit_watch *w = userdata;
+        struct unit_record *r = unit_set_find(&w->set, id);
+
+        if (r)
+                r->unreadable = true;
 }
 
 static void on_unanswered(void *userdata)
@@ -661,22 +608,18 @@ static void on_unanswered(void *userdata)
         ((struct unit_watch *)userdata)->failed = true;
 }
 
-static bool matches_a_glob(const struct unit_watch *w, const char *id)
-{
-        for (size_t i = 0; i < w->options.n_units; i++)
-                if (unit_name_is_glob(w->options.units[i]) &&
-                    fnmatch(w->options.units[i], id, FNM_NOESCAPE) == 0)
-                        return true;
-        return false;
-}
-
 /* A unit that is new shows itself by its own signals: UnitNew comes for anybody who merely asks. */
-static void look_for_new_match(struct unit_watch *w, const char *id)
+static void on_stranger(const char *id, void *userdata)
 {
+        struct unit_watch *w = userdata;
         uint64_t now = now_mono_usec();
 
-        if (now < w->next_glob_look_mono_usec || !matches_a_glob(w, id))
+        if (w->glob_look_due || !unit_find_matches_glob(&w->find, id))
                 return;
+        if (now < w->next_glob_look_mono_usec) {
+                w->glob_look_due = true; /* the next tick does it */
+                return;
+        }
         w->next_glob_look_mono_usec = now + GLOB_LOOK_USEC;
         look_at_all_soon(w);
 }
@@ -686,10 +629,7 @@ static struct diag_unit *on_facts(const char *id, void *userdata)
         struct unit_watch *w = userdata;
         struct unit_record *r = unit_set_find(&w->set, id);
 
-        if (r)
-                return &r->facts;
-        look_for_new_match(w, id);
-        return NULL;
+        return r ? &r->facts : NULL;
 }
 
 static void on_changed(const char *id, void *userdata)
@@ -723,7 +663,13 @@ static void on_manager(const struct diag_system *system, void *userdata)
 {
         struct unit_watch *w = userdata;
 
+        if (!same(w->system.state, system->state) ||
+            w->system.n_failed_units != system->n_failed_units ||
+            w->system.n_jobs != system->n_jobs)
+                w->system_changed = true;
+        (void)snprintf(w->system_state, sizeof(w->system_state), "%s", str_or(system->state, ""));
         w->system = *system;
+        w->system.state = w->system_state;
 }
 
 static const struct unit_bus_ops bus_ops = {
@@ -731,6 +677,8 @@ static const struct unit_bus_ops bus_ops = {
         .down = on_down,
         .answered = on_answered,
         .unanswered = on_unanswered,
+        .unreadable = on_unreadable,
+        .stranger = on_stranger,
         .facts = on_facts,
         .changed = on_changed,
         .reloaded = on_reloaded,
@@ -756,7 +704,8 @@ int unit_watch_new(struct unit_watch **ret, struct loop *l,
         if (!w)
                 return -ENOMEM;
         w->options = *options;
-        w->target_shown = options->target;
+        w->find.options = &w->options;
+        w->doubtful = true;
         w->last_runs = last_runs;
         w->ops = ops;
         w->userdata = userdata;
@@ -767,6 +716,7 @@ int unit_watch_new(struct unit_watch **ret, struct loop *l,
                 k = unit_bus_new(&w->bus, l, options->bus_address, &bus_ops, w);
         if (k < 0)
                 return k;
+        w->find.bus = w->bus;
         *ret = TAKE_PTR(w);
         return 0;
 }
@@ -778,21 +728,33 @@ struct unit_watch *unit_watch_free(struct unit_watch *w)
         unit_bus_free(w->bus);
         loop_timer_free(w->settle);
         loop_timer_free(w->down_grace);
-        unit_choices_done(&w->choices);
+        unit_find_done(&w->find);
         unit_set_done(&w->set);
-        free_strings(&w->targets, &w->n_targets);
-        free_strings(&w->unit_path, &w->n_unit_path);
         free(w->asked);
         free(w);
         return NULL;
 }
 
-/* The connection stands, and systemd says nothing: say "unknown", and try a new connection now and then. */
+static void ping(struct unit_watch *w)
+{
+        if (!unit_bus_is_up(w->bus))
+                return;
+        if (!w->asked_boot_usec)
+                w->asked_boot_usec = now_boot_usec();
+        unit_bus_read_manager(w->bus);
+}
+
+/*
+ * The connection stands, and systemd says nothing: say "unknown", and try a new connection now and then.
+ * A question must have been open for long, too: after a suspend, or when we ourselves were stopped, the
+ * last answer is old and nobody is to blame.
+ */
 static void check_silence(struct unit_watch *w)
 {
         uint64_t now = now_boot_usec();
 
-        if (!w->complete || !unit_bus_is_up(w->bus) ||
+        if (!w->complete || !unit_bus_is_up(w->bus) || !w->asked_boot_usec ||
+            usec_since(now, w->asked_boot_usec) < SILENCE_ASKED_USEC ||
             usec_since(now, w->answered_boot_usec) < SILENCE_MAX_USEC)
                 return;
         if (!w->down_why) {
@@ -800,22 +762,28 @@ static void check_silence(struct unit_watch *w)
                 say_unreachable(w, "systemd does not answer");
         } else if (usec_since(now, w->reconnect_boot_usec) > RECONNECT_USEC) {
                 w->reconnect_boot_usec = now;
-                unit_bus_reconnect(w->bus, w->down_why);
+                unit_bus_reconnect(w->bus, "systemd does not answer");
         }
+}
+
+static bool is_stuck(const struct unit_watch *w)
+{
+        return w->step != REST && w->step != LATER && unit_bus_is_idle(w->bus);
 }
 
 void unit_watch_tick(struct unit_watch *w)
 {
+        bool overdue = usec_since(now_boot_usec(), w->answered_boot_usec) > PING_USEC;
+
         w->n_ticks++;
-        if (w->step != REST && w->step != LATER &&
-            unit_bus_is_idle(w->bus)) { /* a question could not even be sent */
+        if (is_stuck(w)) { /* not even a question could be sent */
                 w->step = REST;
                 w->look_at_all = true;
         }
         check_silence(w);
-        if (w->n_ticks % TICKS_PER_PING == 0)
-                unit_bus_read_manager(w->bus);
-        if (w->n_ticks % TICKS_PER_LOOK == 0 || w->look_at_all)
+        if (w->n_ticks % TICKS_PER_PING == 0 || (overdue && !w->asked_boot_usec))
+                ping(w);
+        if (w->n_ticks % TICKS_PER_LOOK == 0 || w->look_at_all || w->glob_look_due)
                 look_at_all_soon(w);
 }
 
@@ -826,7 +794,8 @@ bool unit_watch_is_settled(const struct unit_watch *w)
 
 bool unit_watch_is_steady(const struct unit_watch *w)
 {
-        return (w->step == REST || w->step == LATER) && !loop_timer_is_set(w->settle);
+        return (w->step == REST || w->step == LATER) && !loop_timer_is_set(w->settle) &&
+               !w->doubtful;
 }
 
 const char *unit_watch_problem(const struct unit_watch *w)
@@ -836,7 +805,7 @@ const char *unit_watch_problem(const struct unit_watch *w)
 
 const char *unit_watch_target(const struct unit_watch *w)
 {
-        return w->target_shown;
+        return unit_find_target(&w->find);
 }
 
 const struct diag_system *unit_watch_system(const struct unit_watch *w)
@@ -870,8 +839,8 @@ static bool is_armed(const struct unit_set *s, const struct diag_unit *u)
 
 static const char *failed_requirement(const struct unit_set *s, const struct unit_record *r)
 {
-        for (size_t i = 0; i < r->n_requirements; i++) {
-                const struct unit_record *q = unit_set_find(s, r->requirements[i]);
+        for (size_t i = 0; i < r->requirements.n; i++) {
+                const struct unit_record *q = unit_set_find(s, r->requirements.items[i]);
 
                 if (q && q->has_row && same(q->facts.active_state, "failed"))
                         return q->facts.id;
@@ -885,6 +854,8 @@ static const char *why_no_facts(const struct unit_watch *w, const struct unit_re
                 return w->down_why;
         if (r->refused)
                 return "systemd does not take this name";
+        if (r->unreadable)
+                return "systemd does not tell its properties";
         return r->has_row ? "" : "systemd does not list a unit of this name";
 }
 
@@ -895,7 +866,7 @@ size_t unit_watch_n_components(const struct unit_watch *w)
 
 bool unit_watch_is_truncated(const struct unit_watch *w)
 {
-        return w->choices.truncated;
+        return w->find.choices.truncated;
 }
 
 void unit_watch_component(const struct unit_watch *w, size_t i, uint64_t now_mono_usec,
