@@ -1,0 +1,339 @@
+/* It takes diag-agentd.conf, says what is wrong in it, and guards the open door. */
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "agentd/agent_conf.h"
+#include "base/buf.h"
+#include "base/mono.h"
+#include "tests/unit/test_main.h"
+
+static void on_error(const struct err *e, void *userdata)
+{
+        buf_printf(userdata, "%s\n", e->text);
+}
+
+/* What was said against it; "" when it was taken. */
+static void parse(struct agent_conf *c, const char *text, struct buf *said)
+{
+        (void)conf_parse(text, strlen(text), "f", agent_conf_keys, c, on_error, said);
+}
+
+static const char *or_none(const char *s)
+{
+        return str_or(s, "-");
+}
+
+static const char *level_word(enum log_level l)
+{
+        static const char *const words[] = {[LEVEL_ERROR] = "error",
+                                            [LEVEL_WARNING] = "warning",
+                                            [LEVEL_NOTICE] = "notice",
+                                            [LEVEL_INFO] = "info",
+                                            [LEVEL_DEBUG] = "debug"};
+
+        return words[l];
+}
+
+static void write_agent(struct buf *b, const struct agent_conf *c)
+{
+        buf_printf(b, "role=%s target=%s units=", diag_role_to_string(c->role), or_none(c->target));
+        for (size_t i = 0; i < c->n_units; i++)
+                buf_printf(b, "%s%s", i ? "," : "", c->units[i]);
+        buf_printf(b, " address=%s command=%s hostname=%s", or_none(c->address),
+                   or_none(c->address_command), or_none(c->hostname));
+}
+
+static void write_listen(struct buf *b, const struct agent_conf *c)
+{
+        char text[SOCK_ADDRESS_MAX];
+
+        buf_puts(b, "listen=");
+        for (size_t i = 0; i < c->n_listen; i++)
+                buf_printf(b, "%s%s", i ? "," : "", sock_address_format(text, &c->listen[i]));
+        buf_printf(b, " networks=%zu insecure=%d", c->authority.n_networks, c->insecure);
+}
+
+static void write_rest(struct buf *b, const struct agent_conf *c)
+{
+        if (c->stuck_after_usec == USEC_INFINITY)
+                buf_puts(b, "stuck=infinity");
+        else
+                buf_printf(b, "stuck=%us", (unsigned)(c->stuck_after_usec / USEC_PER_SEC));
+        buf_printf(b, " given=%d starting=%d expect=", c->stuck_after_given,
+                   c->starting_is_healthy);
+        for (size_t i = 0; i < c->n_expects; i++)
+                buf_printf(b, "%s%s:%s", i ? "," : "", c->expects[i].unit,
+                           diag_expect_to_string(c->expects[i].expect));
+        buf_printf(b, " level=%s", level_word(c->log_level));
+}
+
+#define AGENT  "role=agent target=- units= address=- command=- hostname=-"
+#define LISTEN "listen= networks=0 insecure=0"
+#define REST   "stuck=300s given=0 starting=0 expect= level=info"
+
+/* clang-format off */
+static const struct {
+        const char *text, *want;
+        void (*write)(struct buf *b, const struct agent_conf *c);
+} values[] = {
+        {"", AGENT, write_agent},
+        {"", LISTEN, write_listen},
+        {"", REST, write_rest},
+        {"[Agent]\nRole=master\n",
+         "role=master target=- units= address=- command=- hostname=-", write_agent},
+        {"[Agent]\nRole=agent_public\nTarget=a.target\nUnit=b.service\nUnit=c-*.timer\n"
+         "Unit=d@e.service\nAddress=10.0.0.1\nHostname=m1\n",
+         "role=agent_public target=a.target units=b.service,c-*.timer,d@e.service "
+         "address=10.0.0.1 command=- hostname=m1", write_agent},
+        {"[Agent]\nAddress=2001:db8::1\n",
+         "role=agent target=- units= address=2001:db8::1 command=- hostname=-", write_agent},
+        {"[Agent]\nAddressCommand=/opt/mesosphere/bin/detect_ip\n",
+         "role=agent target=- units= address=- command=/opt/mesosphere/bin/detect_ip hostname=-",
+         write_agent},
+        {"[Agent]\nRole=master\nRole=\nTarget=a.target\nTarget=\nUnit=a.service\nUnit=\n"
+         "Address=::1\nAddress=\nAddressCommand=/x\nAddressCommand=\nHostname=h\nHostname=\n",
+         AGENT, write_agent},
+        {"[Agent]\nUnit=a.service\nUnit=\nUnit=b.service\n",
+         "role=agent target=- units=b.service address=- command=- hostname=-", write_agent},
+        {"[Listen]\nListen=127.0.0.1:1050\nListen=[::1]:1051\nListen=unix:/run/d/s\n"
+         "AllowFrom=10.0.0.0/8\nAllowFrom=192.0.2.7\nInsecure=yes\n",
+         "listen=127.0.0.1:1050,[::1]:1051,unix:/run/d/s networks=2 insecure=1", write_listen},
+        {"[Listen]\nListen=127.0.0.1:1050\nListen=\nAllowFrom=10.0.0.0/8\nAllowFrom=\n"
+         "Insecure=yes\nInsecure=\n", LISTEN, write_listen},
+        {"[Listen]\nInsecure=yes\nInsecure=no\n", LISTEN, write_listen},
+        {"[Judge]\nStuckAfter=90\nStarting=healthy\n[Log]\nLevel=debug\n",
+         "stuck=90s given=1 starting=1 expect= level=debug", write_rest},
+        {"[Judge]\nStuckAfter=1s\n", "stuck=1s given=1 starting=0 expect= level=info", write_rest},
+        {"[Judge]\nStuckAfter=infinity\n[Log]\nLevel=error\n",
+         "stuck=infinity given=1 starting=0 expect= level=error", write_rest},
+        {"[Judge]\nStuckAfter=90\nStuckAfter=\nStarting=healthy\nStarting=unhealthy\n"
+         "[Log]\nLevel=debug\nLevel=\n", REST, write_rest},
+        {"[Judge]\nStarting=healthy\nStarting=\n", REST, write_rest},
+        {"[Unit b.service]\nExpect=off\n[Unit a.timer]\nExpect=running\n"
+         "[Unit c@d.service]\nExpect=optional\n[Unit b.service]\nExpect=optional\n"
+         "[Unit a.timer]\nExpect=\n",
+         "stuck=300s given=0 starting=0 "
+         "expect=b.service:optional,a.timer:auto,c@d.service:optional level=info", write_rest},
+};
+/* clang-format on */
+
+START_TEST(takes_values)
+{
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(buf_done) struct buf said = {0}, have = {0};
+
+        agent_conf_init(&c);
+        parse(&c, values[_i].text, &said);
+        ck_assert_str_eq(buf_cstr(&said), "");
+        values[_i].write(&have, &c);
+        ck_assert_str_eq(buf_cstr(&have), values[_i].want);
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+        const char *text, *want;
+} faults[] = {
+        {"[Agent]\nRole=king\n", "f:2: Role: 'king' is no role: master, agent or agent_public\n"},
+        {"[Agent]\nTarget=a.service\n", "f:2: Target: 'a.service' is no name of a target\n"},
+        {"[Agent]\nTarget=a b.target\n", "f:2: Target: 'a b.target' is no name of a target\n"},
+        {"[Agent]\nUnit=a\n",
+         "f:2: Unit: 'a' is no name of a unit (a glob has '*', '?' or '[')\n"},
+        {"[Agent]\nUnit=a@.service\n",
+         "f:2: Unit: 'a@.service' is no name of a unit (a glob has '*', '?' or '[')\n"},
+        {"[Agent]\nAddress=m1\n", "f:2: Address: 'm1' is no IP address\n"},
+        {"[Agent]\nAddress=10.0.0.1:80\n", "f:2: Address: '10.0.0.1:80' is no IP address\n"},
+        {"[Agent]\nAddressCommand=detect_ip\n",
+         "f:2: AddressCommand: 'detect_ip' is not an absolute path\n"},
+        {"[Listen]\nListen=1050\n",
+         "f:2: Listen: '1050' is no address to listen on: ADDR:PORT, [ADDR6]:PORT or "
+         "unix:/PATH\n"},
+        {"[Listen]\nAllowFrom=10.0.0.1/8\n",
+         "f:2: AllowFrom: '10.0.0.1/8' is no network such as 10.0.0.0/8\n"},
+        {"[Listen]\nInsecure=maybe\n", "f:2: Insecure: 'maybe' is neither yes nor no\n"},
+        {"[Judge]\nStuckAfter=soon\n",
+         "f:2: StuckAfter: 'soon' is no duration of a second or more such as 5min\n"},
+        {"[Judge]\nStuckAfter=999ms\n",
+         "f:2: StuckAfter: '999ms' is no duration of a second or more such as 5min\n"},
+        {"[Judge]\nStuckAfter=0\n",
+         "f:2: StuckAfter: '0' is no duration of a second or more such as 5min\n"},
+        {"[Judge]\nStarting=Healthy\n",
+         "f:2: Starting: 'Healthy' is neither healthy nor unhealthy\n"},
+        {"[Unit a]\nExpect=off\n", "f:2: Expect: 'a' is no name of a unit\n"},
+        {"[Unit a-*.service]\nExpect=off\n",
+         "f:2: Expect: 'a-*.service' is no name of a unit\n"},
+        {"[Unit a.service]\nExpect=bliss\n",
+         "f:2: Expect: 'bliss' is none of auto, running, optional, off\n"},
+        {"[Log]\nLevel=loud\n",
+         "f:2: Level: 'loud' is none of error, warning, notice, info, debug\n"},
+        {"[Agent]\nPort=80\n", "f:2: unknown key Port in section [Agent]\n"},
+        {"[Server]\nListen=unix:/x\n", "f:1: unknown section [Server]\n"},
+        {"[Agent]\nRole=king\nHostname=h\nAddress=x\n",
+         "f:2: Role: 'king' is no role: master, agent or agent_public\n"
+         "f:4: Address: 'x' is no IP address\n"},
+};
+/* clang-format on */
+
+START_TEST(says_what_is_wrong)
+{
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(buf_done) struct buf said = {0};
+
+        agent_conf_init(&c);
+        parse(&c, faults[_i].text, &said);
+        ck_assert_str_eq(buf_cstr(&said), faults[_i].want);
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+        const char *section, *line, *want;
+        unsigned max; /* so many lines are taken; the "%u" in them counts */
+} limits[] = {
+        {"[Agent]", "Unit=%u.service\n", "more than 1024 units\n", AGENT_UNITS_MAX},
+        {"[Listen]", "Listen=127.0.0.1:%u\n", "more than 16 listeners\n", SERVER_LISTENERS_MAX},
+        {"[Listen]", "AllowFrom=10.0.0.%u\n", "more than 64 networks\n", AUTHORITY_NETWORKS_MAX},
+        {"[Agent]", "[Unit %u.service]\nExpect=off\n", "more than 4096 sections [Unit …]\n",
+         AGENT_EXPECTS_MAX},
+};
+/* clang-format on */
+
+static void put_line(struct buf *b, const char *line, unsigned number)
+{
+        const char *at = strchr(line, '%');
+
+        buf_append(b, line, (size_t)(at - line));
+        buf_printf(b, "%u%s", number, at + 2);
+}
+
+START_TEST(has_limits)
+{
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(buf_done) struct buf said = {0}, text = {0};
+
+        buf_printf(&text, "%s\n", limits[_i].section);
+        for (unsigned i = 1; i <= limits[_i].max; i++)
+                put_line(&text, limits[_i].line, i);
+        agent_conf_init(&c);
+        parse(&c, buf_cstr(&text), &said);
+        ck_assert_str_eq(buf_cstr(&said), "");
+        agent_conf_done(&c);
+        agent_conf_init(&c);
+        put_line(&text, limits[_i].line, limits[_i].max + 1);
+        parse(&c, buf_cstr(&text), &said);
+        ck_assert_msg(strstr(buf_cstr(&said), limits[_i].want) != NULL, "%s", buf_cstr(&said));
+}
+END_TEST
+
+/* --- all of it: who can reach us, and who may ask --- */
+
+#define OPEN                                                                           \
+        "10.0.0.1:1050 can be reached from other machines, in plain text: that needs " \
+        "Insecure=yes (--insecure)"
+
+/* clang-format off */
+static const struct {
+        const char *text, *want; /* "" when it may start */
+} checks[] = {
+        {"", ""},
+        {"[Agent]\nAddress=10.0.0.1\n", ""},
+        {"[Agent]\nAddressCommand=/x\n", ""},
+        {"[Agent]\nAddress=10.0.0.1\nAddressCommand=/x\n",
+         "Address= and AddressCommand= exclude each other"},
+        {"[Listen]\nListen=127.0.0.1:1050\nListen=[::1]:1050\nListen=unix:/run/d/s\n", ""},
+        {"[Listen]\nListen=127.0.0.1:1050\nInsecure=yes\n", ""},
+        {"[Listen]\nListen=10.0.0.1:1050\n", OPEN},
+        {"[Listen]\nListen=127.0.0.1:1050\nListen=10.0.0.1:1050\n", OPEN},
+        {"[Listen]\nListen=0.0.0.0:1050\nAllowFrom=10.0.0.0/8\n",
+         "0.0.0.0:1050 can be reached from other machines, in plain text: that needs "
+         "Insecure=yes (--insecure)"},
+        {"[Listen]\nListen=[::]:1050\nAllowFrom=10.0.0.0/8\n",
+         "[::]:1050 can be reached from other machines, in plain text: that needs "
+         "Insecure=yes (--insecure)"},
+        {"[Listen]\nListen=10.0.0.1:1050\nAllowFrom=10.0.0.0/8\nInsecure=no\n", OPEN},
+        {"[Listen]\nListen=10.0.0.1:1050\nInsecure=yes\n",
+         "nobody may ask at 10.0.0.1:1050: name networks with AllowFrom= (--allow)"},
+        {"[Listen]\nListen=10.0.0.1:1050\nInsecure=yes\nAllowFrom=10.0.0.0/8\n", ""},
+};
+/* clang-format on */
+
+START_TEST(guards_the_open_door)
+{
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(buf_done) struct buf said = {0};
+        struct err e = {0};
+        int r;
+
+        agent_conf_init(&c);
+        parse(&c, checks[_i].text, &said);
+        ck_assert_str_eq(buf_cstr(&said), "");
+        r = agent_conf_check(&c, &e);
+        ck_assert_int_eq(r, *checks[_i].want ? -EINVAL : 0);
+        ck_assert_str_eq(e.text, checks[_i].want);
+}
+END_TEST
+
+static const struct {
+        const char *name;
+        enum diag_expect otherwise, want;
+} expects[] = {
+        {"a.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_OFF     },
+        {"b.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_RUNNING },
+        {"c.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_OPTIONAL},
+        {"d.service", DIAG_EXPECT_OPTIONAL, DIAG_EXPECT_OPTIONAL}, /* auto: as it was chosen */
+        {"d.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_AUTO    },
+        {"x.service", DIAG_EXPECT_OPTIONAL, DIAG_EXPECT_OPTIONAL},
+        {"",          DIAG_EXPECT_AUTO,     DIAG_EXPECT_AUTO    },
+};
+
+START_TEST(tells_what_is_expected)
+{
+        static const char text[] =
+                "[Unit c.service]\nExpect=optional\n[Unit a.service]\nExpect=off\n"
+                "[Unit d.service]\nExpect=auto\n"
+                "[Unit b.service]\nExpect=running\n";
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(buf_done) struct buf said = {0};
+
+        agent_conf_init(&c);
+        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, &c),
+                         expects[_i].otherwise);
+        parse(&c, text, &said);
+        ck_assert_int_eq(agent_conf_check(&c, NULL), 0);
+        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, &c),
+                         expects[_i].want);
+}
+END_TEST
+
+START_TEST(takes_the_command_line)
+{
+        _cleanup_(agent_conf_done) struct agent_conf c;
+        struct err e = {0};
+
+        agent_conf_init(&c);
+        ck_assert_int_eq(conf_set(agent_conf_keys, &c, "Unit a.service", "Expect", "off", &e), 0);
+        ck_assert_int_eq(c.n_expects, 1);
+        ck_assert_int_eq(conf_set(agent_conf_keys, &c, "Agent", "Role", "king", &e), -EINVAL);
+        ck_assert_str_eq(e.text, "Role: 'king' is no role: master, agent or agent_public");
+        ck_assert_int_eq(c.role, DIAG_ROLE_AGENT);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("agent_conf");
+        TCase *values_case = tcase_create("values"), *check = tcase_create("check");
+
+        tcase_add_loop_test(values_case, takes_values, 0, ELEMENTSOF(values));
+        tcase_add_loop_test(values_case, says_what_is_wrong, 0, ELEMENTSOF(faults));
+        tcase_add_loop_test(values_case, has_limits, 0, ELEMENTSOF(limits));
+        tcase_add_test(values_case, takes_the_command_line);
+        suite_add_tcase(s, values_case);
+
+        tcase_set_timeout(check, 60);
+        tcase_add_loop_test(check, guards_the_open_door, 0, ELEMENTSOF(checks));
+        tcase_add_loop_test(check, tells_what_is_expected, 0, ELEMENTSOF(expects));
+        suite_add_tcase(s, check);
+        return test_main(s);
+}
