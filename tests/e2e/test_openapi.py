@@ -1,0 +1,553 @@
+#!/usr/bin/env python3
+"""docs/openapi.yaml against a running daemon: paths, methods, statuses, headers, bodies, words.
+
+The document is open where clients must ignore what they do not know (API v2). Here it is read closed:
+a member, header or status that the daemon sends and the document does not have is a failure.
+"""
+import contextlib
+import copy
+import ctypes
+import json
+import os
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+# Another python3 may stand before Debian's in PATH; only that one surely has the modules, as they are here.
+if sys.executable != "/usr/bin/python3":
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+
+import yaml
+from jsonschema import Draft202012Validator, RefResolver, ValidationError
+
+import tap
+from node import AGENTD_SOCKET, Answer, Node, eventually
+from tap import test
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
+V1, V2, ALIAS = "/system/health/v1", "/system/health/v2/node", "/system/health/v1/v2/node"
+SPELLINGS = [V1, V2, V2 + "?fields=full", V2 + "?fields=health", ALIAS, ALIAS + "?fields=health"]
+METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
+ANY_HEADERS = {"date", "server", "connection", "content-length"}
+
+# --- the document itself ------------------------------------------------------------------------------
+
+_TEXT = {"type": "string", "minLength": 1}
+_REF = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string", "pattern": "^#/"}}}
+
+
+def _object(must="", **properties):
+    return {"type": "object", "required": must.split(), "properties": properties, "additionalProperties": False}
+
+
+def _map_of(schema, names=".*"):
+    return {"type": "object", "patternProperties": {f"^({names})$": schema}, "additionalProperties": False}
+
+
+def _or_ref(schema):
+    return {"if": {"required": ["$ref"]}, "then": _REF, "else": schema}
+
+
+_SCHEMA = {"type": "object"}
+_HEADER = _or_ref(_object("schema description", schema=_SCHEMA, description=_TEXT, required={"type": "boolean"}))
+_RESPONSE = _or_ref(_object("description", description=_TEXT, headers=_map_of(_HEADER), content=_map_of(
+    _object("schema", schema=_SCHEMA, example={}))))
+_RESPONSES = _map_of(_RESPONSE, "[1-5][0-9][0-9]")
+_PARAMETER = _or_ref(_object("name in schema description", name=_TEXT, **{"in": {"enum": ["query", "header"]}},
+                             description=_TEXT, schema=_SCHEMA, example={}))
+_OPERATION = _object("operationId summary responses", operationId=_TEXT, summary=_TEXT, responses=_RESPONSES)
+_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION,
+                        parameters={"type": "array", "items": _PARAMETER}))
+# As much of OpenAPI 3.1 as the document uses; whatever else turns up there is most likely a slip.
+OPENAPI = _object(
+    "openapi info servers paths components x-any-request",
+    openapi={"const": "3.1.0"}, paths=_map_of(_PATH, "/.*"), servers={"type": "array"},
+    info=_object("title version license description", title=_TEXT, version=_TEXT, license=_SCHEMA, description=_TEXT),
+    components=_object("", parameters=_map_of(_PARAMETER), headers=_map_of(_HEADER), responses=_map_of(_RESPONSE),
+                       schemas=_map_of(_SCHEMA)),
+    **{"x-any-request": _RESPONSES})
+
+
+def walk(node, at=()):
+    yield at, node
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from walk(child, (*at, key))
+
+
+def resolve(node):
+    """Follow references to what they name."""
+    while isinstance(node, dict) and "$ref" in node:
+        found = DOCUMENT
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part.replace("~1", "/").replace("~0", "~")]
+        node = found
+    return node
+
+
+def references():
+    return [(at, node["$ref"]) for at, node in walk(DOCUMENT) if isinstance(node, dict) and "$ref" in node]
+
+
+def closed():
+    """The document, with nothing allowed that it does not name. What others are built on stays as it is."""
+    document = copy.deepcopy(DOCUMENT)
+    bases = {ref for at, ref in references() if "allOf" in at}
+    for at, node in walk(document["components"]["schemas"]):
+        if isinstance(node, dict) and isinstance(node.get("properties"), dict) and "type" in node:
+            if "#/components/schemas/" + at[0] not in bases or len(at) > 1:
+                node["unevaluatedProperties"] = False
+    return document
+
+
+CLOSED = closed()
+
+
+def validate(schema, value, document):
+    Draft202012Validator(schema, resolver=RefResolver("", document)).validate(value)
+
+
+@test
+def is_openapi(_):
+    "is a document of OpenAPI 3.1, and its schemas are schemas"
+    Draft202012Validator(OPENAPI).validate(DOCUMENT)
+    for at, node in walk(DOCUMENT):
+        if at and at[-1] == "schema" or at[:2] == ("components", "schemas") and len(at) == 3:
+            Draft202012Validator.check_schema(node)
+
+
+@test
+def refers_to_what_exists(_):
+    "refers to what exists, and has nothing that nobody refers to"
+    used = {ref for _, ref in references() if resolve({"$ref": ref}) is not None}
+    there = {f"#/components/{kind}/{name}" for kind, of in DOCUMENT["components"].items() for name in of}
+    assert not there - used, there - used
+    operations = [at for at, _ in walk(DOCUMENT["paths"]) if at and at[-1] == "operationId"]
+    ids = [node for at, node in walk(DOCUMENT["paths"]) if at and at[-1] == "operationId"]
+    assert len(set(ids)) == len(operations), ids
+
+
+@test
+def has_true_examples(_):
+    "has examples that are what they are examples of"
+    n = 0
+    for at, node in walk(DOCUMENT):
+        if isinstance(node, dict) and "example" in node and "in" not in node:
+            schema = node["schema"] if "schema" in node else {"$ref": "#/" + "/".join(at)}
+            validate(schema, node["example"], CLOSED)
+            n += 1
+    assert n >= 4, n
+
+
+# --- the document and the source ----------------------------------------------------------------------
+
+def source(name):
+    return (ROOT / name).read_text()
+
+
+def table(name, array):
+    """The text between the braces of a C array."""
+    found = re.search(rf"\b{array}\[\w*\] = \{{(.*?)\n\}};|\b{array}\[\w*\] = \{{(.*?)\}};", source(name), re.S)
+    assert found, f"{name} has no {array}[]"
+    return found[1] or found[2]
+
+
+def routes():
+    """(method, path) of all that agentd/agent.c serves, aliases and HEAD included."""
+    found = set()
+    tables = re.search(r"\btables\[\] = \{([^}]*)\};", source("agentd/agent.c"))
+    for array in re.findall(r"\w+", tables[1]):
+        files = [f for f in (ROOT / "api").glob("*.c") if f"struct route {array}[" in f.read_text()]
+        assert len(files) == 1 or array == "NULL", f"{array}: {files}"
+        for file in files:
+            rows = re.findall(r'\{\s*"(\w+)",\s*"(/[^"]*)",', table(file.relative_to(ROOT), array))
+            assert rows, f"{file} has no route"
+            found |= set(rows)
+    aliases = re.findall(r'\{\s*"(/[^"]*)",\s*"(/[^"]*)"\s*\}', table("api/v2_node.c", "v2_aliases"))
+    assert aliases
+    found |= {(m, prefix + p.removeprefix(meant)) for prefix, meant in aliases
+              for m, p in found if p.startswith(meant + "/")}
+    return found | {("HEAD", p) for m, p in found if m == "GET"}
+
+
+def operations():
+    return {(method.upper(), path) for path, item in DOCUMENT["paths"].items()
+            for method in resolve(item) if method.upper() in METHODS}
+
+
+@test
+def has_all_routes(_):
+    "has every path and method that the daemon has, and no other"
+    assert operations() == routes(), operations() ^ routes()
+
+
+@test
+def has_all_words(_):
+    "has every word of the closed lists, and no other"
+    def enum(name):
+        return set(resolve(DOCUMENT["components"]["schemas"][name])["enum"])
+
+    def words(text):
+        return set(re.findall(r'"([^"]*)"', text)) - {""}
+
+    assert enum("Code") == set(re.findall(r'X\(\w+, "([^"]+)"\)', source("model/code.h")))
+    assert enum("Health") == words(table("model/health.c", "table"))
+    assert enum("Role") == words(table("model/node.c", "roles"))
+    assert enum("Phase") == words(table("model/report.c", "phases"))
+    assert enum("Expect") == words(table("model/unit.c", "expect_words"))
+
+
+# --- one answer ---------------------------------------------------------------------------------------
+
+class Undocumented(AssertionError):
+    pass
+
+
+def responses_of(method, path):
+    item = resolve(DOCUMENT["paths"].get(path, {}))
+    own = item.get(method.lower(), {}).get("responses", {})
+    return {**DOCUMENT["x-any-request"], **own}
+
+
+def check_headers(response, headers):
+    documented = {name.lower(): resolve(h) for name, h in response.get("headers", {}).items()}
+    for name, header in documented.items():
+        if header.get("required") and name not in headers:
+            raise Undocumented(f"no {name}")
+        if name in headers:
+            validate(header["schema"], headers[name], CLOSED)
+    undocumented = set(headers) - set(documented) - ANY_HEADERS - {"content-type"}
+    if undocumented:
+        raise Undocumented(f"header {undocumented}")
+
+
+def schema_for(schema, url):
+    """Of the two forms of /node, the one that was asked for."""
+    if "anyOf" not in schema:
+        return schema
+    short = parse_qs(urlsplit(url).query).get("fields") == ["health"]
+    return {"$ref": "#/components/schemas/" + ("NodeHealth" if short else "Node")}
+
+
+def check_body(response, url, headers, body):
+    content, kind = response.get("content", {}), headers.get("content-type")
+    if not body:
+        return
+    if kind not in content:
+        raise Undocumented(f"{kind or 'a body without a type'}; documented: {list(content)}")
+    value = json.loads(body) if kind == "application/json" else body.decode()
+    validate(schema_for(content[kind]["schema"], url), value, CLOSED)
+
+
+def check(method, url, status, headers, body):
+    """Is this what the document says? headers: names in lower case."""
+    response = resolve(responses_of(method, urlsplit(url).path).get(str(status)))
+    if response is None:
+        raise Undocumented(f"{method} {url}: status {status}")
+    check_headers(response, headers)
+    if method == "HEAD" and body:
+        raise Undocumented("a body")
+    # A body that is documented without alternative must be there.
+    if method != "HEAD" and response.get("content") and status != 301 and not body:
+        raise Undocumented("no body")
+    check_body(response, url, headers, body)
+
+
+def lower(answer):
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
+def ask(node, url, method="GET", headers=None, **where):
+    answer = node.request(method, url, headers, **where)
+    try:
+        check(method, url, answer.status, lower(answer), answer.body)
+    except (ValidationError, Undocumented) as wrong:
+        raise AssertionError(f"{method} {url}: {wrong}\n{answer.status} {lower(answer)} {answer.body!r}") from None
+    return answer
+
+
+def ask_all(node, **where):
+    """Every spelling, GET and HEAD; what the full form says."""
+    for url in SPELLINGS:
+        got, head = ask(node, url, **where), ask(node, url, "HEAD", **where)
+        assert (got.status, head.status) == (200, 200)
+        assert set(lower(head)) == set(lower(got)), lower(head)
+    return ask(node, V2, **where).json()
+
+
+# --- a node in many states ----------------------------------------------------------------------------
+
+WANTED = {
+    "good.service": "[Unit]\nDescription=Good: as it should be\n[Service]\nType=notify\nNotifyAccess=all\n"
+                    "ExecStart=/bin/sh -c 'systemd-notify --ready --status=\"<fine>\"; exec sleep infinity'\n",
+    "job.timer": "[Timer]\nOnActiveSec=1d\n",
+    "mnt-a.mount": "[Mount]\nWhat=tmpfs\nWhere=/mnt/a\nType=tmpfs\n",
+    "skipped.service": "[Unit]\nConditionPathExists=/nowhere\n[Service]\nExecStart=/bin/true\n",
+}
+LATER = {
+    "exit.service": "[Service]\nExecStart=/bin/sh -c 'echo \"a <tag> & more\"; exit 3'\n",
+    "killed.service": "[Service]\nExecStart=/bin/sh -c 'kill -KILL $$$$'\n",
+    "loop.service": "[Unit]\nStartLimitIntervalSec=0\n"
+                    "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=100ms\n",
+    "slow.service": "[Service]\nType=notify\nExecStart=/bin/sleep infinity\n",
+    "broken.service": "[Service]\nType=simple\n",
+    "stopped.socket": "[Socket]\nListenStream=/run/stopped.sock\nService=good.service\n",
+}
+OTHER = {
+    "dcos.target": "[Unit]\nDescription=What this node is for\n",
+    "empty.target": "[Unit]\nDescription=Nothing\n",
+    "job.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+    # Keeps the bus for some seconds when the machine goes down.
+    "holds-up.service": "[Unit]\nAfter=dbus.service\n[Service]\nExecStart=/bin/sleep infinity\n"
+                        "ExecStop=/bin/sleep 10\n",
+}
+
+
+@contextlib.contextmanager
+def booted():
+    links = {f"dcos.target.wants/{name}": f"../{name}" for name in [*WANTED, "job.service"]}
+    with Node("openapi", units={**WANTED, **LATER, **OTHER}, links=links) as node:
+        (node.root / "run/diag").mkdir()
+        node.systemctl("start", "holds-up.service")
+        yield node
+
+
+def start(node, *options, path=AGENTD_SOCKET):
+    return node.start("diag-agentd", "--listen", f"unix:{path}", *options)
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+_SEIZE, _INTERRUPT, _DETACH, _WALL = 0x4206, 0x4207, 17, 0x40000000
+
+
+def _ptrace(what, pid):
+    if _libc.ptrace(what, pid, None, None) != 0:
+        raise OSError(ctypes.get_errno(), "ptrace")
+
+
+@contextlib.contextmanager
+def loop_hangs(daemon):
+    """Hold its main thread, which is the loop, while the others go on."""
+    pid = daemon.pid
+    _ptrace(_SEIZE, pid)
+    try:
+        _ptrace(_INTERRUPT, pid)
+        os.waitpid(pid, _WALL)
+        yield
+    finally:
+        _ptrace(_DETACH, pid)
+
+
+@test
+def before_systemd_answers(node):
+    "holds while systemd hangs from the beginning: starting, then unknown"
+    os.kill(node.init, signal.SIGSTOP)
+    try:
+        node.agentd = start(node, "--listen", f"{node.address}:1050", "--insecure", "--allow", "192.0.2.0/24")
+        eventually(lambda: node.unix_socket().close() or True)
+        began = time.monotonic()
+        full = ask(node, V2).json()
+        assert full["phase"] == "starting" and 1.5 < time.monotonic() - began < 3, full
+        full = eventually(lambda: (f := ask(node, V2).json())["phase"] == "running" and f, timeout=20, every=0.5)
+        assert full["health"] == "unknown" and full["counts"]["unknown"] == len(full["components"]) > 0, full
+        ask_all(node)
+    finally:
+        os.kill(node.init, signal.SIGCONT)
+
+
+@test
+def healthy(node):
+    "holds for a healthy node"
+    node.systemctl("start", "dcos.target")
+    eventually(lambda: ask(node, V2).json()["health"] == "healthy", timeout=20)
+    full = ask_all(node)
+    assert {c["code"] for c in full["components"]} >= {"ok", "armed", "skipped"}, full
+    assert full["reasons"] == []
+
+
+@test
+def not_modified(node):
+    "holds for 304, with and without waiting, and for each spelling's tag"
+    for url in SPELLINGS:
+        tag = ask(node, url).headers["ETag"]
+        assert tag.startswith("W/") == ("fields=health" not in url), tag
+        for method in "GET", "HEAD":
+            for headers in {}, {"Prefer": "wait=1"}:
+                answer = ask(node, url, method, {"If-None-Match": tag, **headers})
+                assert answer.status == 304 and not answer.body
+                assert answer.headers.get("Preference-Applied") == headers.get("Prefer")
+                assert answer.headers["ETag"] == tag
+
+
+@test
+def unhealthy(node):
+    "holds for an unhealthy node with components of many kinds"
+    for name in [*LATER, "gone.service"]:
+        node.link_unit(f"dcos.target.wants/{name}", f"../{name}")
+    node.link_unit("hidden.service", "/dev/null")
+    node.link_unit("dcos.target.wants/hidden.service", "../hidden.service")
+    node.systemctl("daemon-reload")
+    node.systemctl("start", "--no-block", *(n for n in LATER if n != "stopped.socket"), check=False)
+    want = {"exit-code", "signal", "crash-loop", "starting", "bad-unit-file", "not-found", "masked", "stopped"}
+
+    def shows_all():
+        full = ask_all(node)
+        codes = {c["code"] for c in full["components"]}
+        assert full["health"] == "unhealthy" and codes >= want, want - codes
+        return "tag" in json.dumps([c["output"] for c in full["components"]])
+
+    eventually(shows_all, every=0.2)
+    text = node.get(V2).body
+    assert b"\\u003ctag\\u003e \\u0026 more" in text and b"<tag>" not in text
+
+
+@test
+def without_components(node):
+    "holds for a node that has nothing to watch"
+    where = "/run/diag/empty.sock"
+    daemon = start(node, "--target", "empty.target", "--role", "master", path=where)
+    eventually(lambda: ask(node, V2, unix=where).json()["phase"] == "running")
+    full = ask_all(node, unix=where)
+    assert (full["health"], full["components"], full["role"]) == ("unknown", [], "master")
+    assert [r["code"] for r in full["reasons"]] == ["no-components"]
+    assert [u["id"] for u in ask(node, V1, unix=where).json()["units"]] == ["empty.target"]
+    assert daemon.stop() == 0
+
+
+@test
+def without_a_bus(node):
+    "holds when there is no bus"
+    where = "/run/diag/no-bus.sock"
+    daemon = node.start("env", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nowhere", "diag-agentd", "--listen",
+                        f"unix:{where}")
+    eventually(lambda: ask(node, V2, unix=where).json()["phase"] == "running")
+    full = ask_all(node, unix=where)
+    assert full["health"] == "unknown" and full["system"]["confirmed_age_seconds"] is None, full
+    assert daemon.stop() == 0
+
+
+@test
+def errors(node):
+    "holds for what is refused, of known paths and of others"
+    for method, url, status in [
+            ("GET", "/", 404), ("GET", "/system/health", 404), ("POST", "/nowhere", 404), ("HEAD", "/nowhere", 404),
+            ("GET", V2 + "/x", 404), ("GET", ALIAS + "/x", 404),
+            ("GET", V2 + "?fields=x", 400), ("GET", V2 + "?fields=", 400), ("HEAD", V2 + "?fields", 400),
+            ("GET", V1 + "?fields=x&cache=0", 200),
+            ("GET", "/%zz", 400), ("GET", "/%00", 400), ("OPTIONS", "*", 400),
+            ("GET", "/" + "a" * 2047, 414),
+            ("GET", V1 + "/", 301), ("HEAD", V1 + "/", 301), ("GET", V2 + "/?fields=health", 301),
+            ("GET", "//system/health/v1", 301), ("GET", "/system/./health/v1", 301),
+            ("GET", "/system/%2e%2e/system/health/v1", 301), ("POST", V1 + "/", 405)]:
+        assert ask(node, url, method).status == status, (method, url)
+    assert ask(node, V1, "GET", {"Transfer-Encoding": "gzip"}).status == 501
+    assert ask(node, V1, "POST", {"Content-Length": "70000"}).status == 413
+    assert ask(node, V1, "GET", {"Bad Name": "x"}).status == 400
+
+
+@test
+def answers_every_operation(node):
+    "answers every documented path and method, and says 405 to the other methods"
+    for path in DOCUMENT["paths"]:
+        for method in METHODS:
+            status = 200 if (method, path) in operations() else 405
+            assert ask(node, path, method).status == status, (method, path)
+
+
+@test
+def forbidden(node):
+    "holds for a client that may not ask"
+    for method, path in operations():
+        answer = ask(node, path, method, port=1050, address=node.address)
+        assert answer.status == 403, answer
+
+
+@test
+def notices_differences(node):
+    "notices when an answer is not what the document says"
+    for url in SPELLINGS:
+        good = ask(node, url)
+        headers, value = lower(good), good.json()
+        components = value.get("components") or value["units"]
+        bad = next(c for c in components if c["health"] in ("unhealthy", 1))
+        check("GET", url, 200, headers, good.body)
+
+        def body(where, key, to):
+            changed = copy.deepcopy(value)
+            target = changed if where is value else next(
+                c for c in changed.get("components") or changed["units"] if c == bad)
+            if to is None:
+                del target[key]
+            else:
+                target[key] = to
+            return 200, headers, json.dumps(changed).encode()
+
+        wrong = {f"without {key}": body(value, key, None) for key in value}
+        wrong |= {f"component without {key}": body(bad, key, None)
+                  for key in bad if key not in ("code", "text") or "health" not in url.partition("?")[2]}
+        wrong["a member more"] = body(value, "surprise", 1)
+        wrong["a component's member more"] = body(bad, "surprise", 1)
+        wrong["another type"] = body(value, "hostname", 7)
+        wrong["an odd health"] = body(bad, "health", "fine")
+        if "code" in bad:
+            wrong["an odd code"] = body(bad, "code", "gremlins")
+        if "phase" in value:
+            wrong["an odd time"] = body(value, "since", "yesterday")
+            wrong["an odd role"] = body(value, "role", "king")
+        wrong["an undocumented status"] = 202, headers, good.body
+        wrong["no body"] = 200, headers, b""
+        wrong["another type of body"] = 200, {**headers, "content-type": "text/plain"}, good.body
+        wrong["a header more"] = 200, {**headers, "x-surprise": "1"}, good.body
+        wrong["an odd tag"] = 200, {**headers, "etag": '"1"'}, good.body
+        wrong["no caching rule"] = 200, {k: v for k, v in headers.items() if k != "cache-control"}, good.body
+        for name, answer in wrong.items():
+            try:
+                check("GET", url, *answer)
+            except (ValidationError, Undocumented):
+                continue
+            raise AssertionError(f"{url}: {name} went unnoticed")
+
+
+@test
+def stale(node):
+    "holds when the daemon's own loop hangs: unknown, no tag, never 304, and whoever waits is told"
+    tag = ask(node, V2).headers["ETag"]
+    with loop_hangs(node.agentd):
+        # A waiting client is answered when the report goes stale, not when its time is up.
+        began = time.monotonic()
+        while (answer := ask(node, V2, "GET", {"If-None-Match": "*", "Prefer": "wait=60"}, timeout=70)).status == 304:
+            assert time.monotonic() - began < 40
+        full = ask_all(node)
+        assert {c["code"] for c in full["components"]} == {"facts-stale"} == {r["code"] for r in full["reasons"]}, full
+        assert full["health"] == "unknown" and "ETag" not in answer.headers, lower(answer)
+        assert ask(node, V2, "GET", {"If-None-Match": tag}).status == 200
+    assert time.monotonic() - began < 40
+    eventually(lambda: ask(node, V2).json()["health"] == "unhealthy", timeout=20)
+
+
+@test
+def stopping(node):
+    "holds for the last words of a machine that goes down, and whoever waits hears them"
+    node.systemctl("stop", "loop.service")
+    node.systemctl("poweroff", "--no-block", check=False)
+    eventually(lambda: node.systemctl("is-system-running", check=False) == "stopping")
+
+    def quiet():
+        waiting = {"If-None-Match": ask(node, V2).headers["ETag"], "Prefer": "wait=1"}
+        return ask(node, V2, "GET", waiting).status == 304 and waiting
+
+    # When the units have stopped, the next change is that of the phase.
+    waiting = eventually(quiet)
+    connection = node.connection()
+    connection.request("GET", V2, headers={**waiting, "Prefer": "wait=60"})
+    assert node.agentd.stop() == 0
+    answer = Answer(connection.getresponse())
+    check("GET", V2, answer.status, lower(answer), answer.body)
+    assert answer.json()["phase"] == "stopping", answer
+
+
+tap.main(booted)
