@@ -8,6 +8,8 @@
 #include "base/cleanup.h"
 #include "base/mono.h"
 
+#define TIME_YEAR_10000 INT64_C(253402300800) /* has no RFC 3339 form */
+
 #define RFC3339_LAST_USEC UINT64_C(253402300799999999) /* 9999-12-31T23:59:59.999999Z */
 #define DATE_TIME_BYTES   19                           /* 2026-11-21T00:04:07 */
 
@@ -129,7 +131,7 @@ int rfc3339_parse(uint64_t *ret_wall_usec, const char *s)
         if (parse_offset(s, &offset) < 0)
                 return -EINVAL;
         t -= offset;
-        if (t < 0)
+        if (t < 0 || t >= TIME_YEAR_10000)
                 return -EINVAL;
         *ret_wall_usec = (uint64_t)t * USEC_PER_SEC + fraction;
         return 0;
