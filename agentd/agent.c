@@ -277,7 +277,7 @@ static int listen_on(struct agent *a, const struct sock_address *s, struct err *
 /* Nobody asked for these one by one: what cannot be opened is said, and the others serve. */
 static int listen_on_defaults(struct agent *a, struct err *e)
 {
-        static const char *const forms[] = {"127.0.0.1:%u", "[::1]:%u", "unix:" AGENT_SOCKET};
+        static const char *const forms[] = {"127.0.0.1:%u", "[::1]:%u", AGENT_SOCKET};
         unsigned port = own_port(a->conf), n = 0;
 
         (void)mkdir("/run/diag", 0755);

@@ -211,6 +211,7 @@ static int set_expect(void *target, const struct conf_value *v, struct err *e)
         for (size_t i = 0; i < c->n_expects; i++)
                 if (streq(c->expects[i].unit, v->argument)) {
                         c->expects[i].expect = expect;
+                        c->expects[i].given = *v->value;
                         return 0;
                 }
         if (c->n_expects == AGENT_EXPECTS_MAX)
@@ -222,7 +223,8 @@ static int set_expect(void *target, const struct conf_value *v, struct err *e)
         copy = strdup(v->argument);
         if (!copy)
                 return -ENOMEM;
-        p[c->n_expects++] = (struct agent_expect){.unit = copy, .expect = expect};
+        p[c->n_expects++] =
+                (struct agent_expect){.unit = copy, .expect = expect, .given = *v->value};
         return 0;
 }
 
@@ -295,5 +297,5 @@ enum diag_expect agent_conf_expect(const char *name, enum diag_expect otherwise,
 
         if (c->n_expects)
                 found = bsearch(&key, c->expects, c->n_expects, sizeof(key), by_unit);
-        return found && found->expect != DIAG_EXPECT_AUTO ? found->expect : otherwise;
+        return found && found->given ? found->expect : otherwise;
 }

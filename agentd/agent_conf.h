@@ -10,7 +10,7 @@
 #include "model/unit.h"
 
 #define AGENT_CONF_FILE   "/etc/diag/agentd.conf"
-#define AGENT_SOCKET      "/run/diag/agentd.sock"
+#define AGENT_SOCKET      "unix:/run/diag/agentd.sock"
 #define AGENT_PORT        1050u
 #define AGENT_PORT_MASTER 1051u /* on masters 1050 is the aggregator's */
 #define AGENT_TARGET      "dcos.target"
@@ -20,6 +20,7 @@
 struct agent_expect {
         char *unit;
         enum diag_expect expect;
+        bool given; /* "Expect=" alone takes it back */
 };
 
 struct agent_conf {

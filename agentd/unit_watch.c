@@ -502,7 +502,8 @@ static void next_step(struct unit_watch *w)
         case FIND:
                 if (!w->failed && begin_match(w))
                         return;
-                /* fall through */
+                end_match(w);
+                break;
         case MATCH:
                 end_match(w);
                 break;

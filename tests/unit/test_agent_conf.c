@@ -281,7 +281,9 @@ static const struct {
         {"a.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_OFF     },
         {"b.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_RUNNING },
         {"c.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_OPTIONAL},
-        {"d.service", DIAG_EXPECT_OPTIONAL, DIAG_EXPECT_OPTIONAL}, /* auto: as it was chosen */
+        {"d.service", DIAG_EXPECT_OPTIONAL,
+         DIAG_EXPECT_AUTO                                       }, /* said: also where a glob chose it */
+        {"e.service", DIAG_EXPECT_OPTIONAL, DIAG_EXPECT_OPTIONAL}, /* taken back */
         {"d.service", DIAG_EXPECT_AUTO,     DIAG_EXPECT_AUTO    },
         {"x.service", DIAG_EXPECT_OPTIONAL, DIAG_EXPECT_OPTIONAL},
         {"",          DIAG_EXPECT_AUTO,     DIAG_EXPECT_AUTO    },
@@ -292,6 +294,7 @@ START_TEST(tells_what_is_expected)
         static const char text[] =
                 "[Unit c.service]\nExpect=optional\n[Unit a.service]\nExpect=off\n"
                 "[Unit d.service]\nExpect=auto\n"
+                "[Unit e.service]\nExpect=off\nExpect=\n"
                 "[Unit b.service]\nExpect=running\n";
         _cleanup_(agent_conf_done) struct agent_conf c;
         _cleanup_(buf_done) struct buf said = {0};
