@@ -293,10 +293,11 @@ def configuration():
 
 
 def at_rest(node):
-    """Nothing that a verb is to be applied to is still on its way; what never arrives is left out."""
-    waited_for = [n for n, c in CASES.items() if c.then or n.endswith("-running.service")]
-    states = node.systemctl("show", "-P", "ActiveState", *waited_for).split()
-    return len(states) == len(waited_for) and "activating" not in states
+    """Whatever a verb is to be applied to has been started, and is not on its way any more."""
+    names = [n for n, c in CASES.items() if c.wanted is True and (c.then or n.endswith("-running.service"))]
+    states = node.systemctl("show", "-P", "ActiveState", *names).split()
+    started = node.systemctl("show", "-P", "InactiveExitTimestampMonotonic", *names).split()
+    return len(states) == len(started) == len(names) and "activating" not in states and "0" not in started
 
 
 def apply_verbs(node):

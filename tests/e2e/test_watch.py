@@ -447,10 +447,10 @@ def storm_codes(agent):
 def bus_refuses(node):
     "does not stay with what it knew when it may not ask any more"
     with Agent(node) as agent:
-        (node.root / "etc").chmod(0o755)
         policy = node.root / "etc/dbus-1/system.d/refuse.conf"
         policy.parent.mkdir(parents=True, exist_ok=True)
-        policy.write_text('<busconfig><policy context="mandatory"><deny send_interface="org.freedesktop.systemd1.Manager" '
+        policy.write_text('<busconfig><policy context="mandatory">'
+                          '<deny send_interface="org.freedesktop.systemd1.Manager" '
                           'send_member="ListUnitsByNames"/></policy>'
                           "</busconfig>")
         node.systemctl("reload", "dbus.service")

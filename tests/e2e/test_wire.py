@@ -14,7 +14,8 @@ UNITS = {
     "good.service": "[Unit]\nDescription=Good: it is\n[Service]\nExecStart=/bin/sleep infinity\n",
     "marks.service": "[Unit]\nDescription=<a> & b: c: d\n[Service]\nExecStart=/bin/sleep infinity\n",
     # Longer than what is shown, and with something in it that nobody should see.
-    "bad.service": "[Service]\nExecStart=/bin/sh -c 'seq -f \"line %%g.\" 80; echo password=hunter2 mode=fast; exit 3'\n",
+    "bad.service": "[Service]\n"
+                   "ExecStart=/bin/sh -c 'seq -f \"line %%g.\" 80; echo password=hunter2 mode=fast; exit 3'\n",
     "slow.service": "[Service]\nType=notify\nTimeoutStartSec=600\nExecStart=/bin/sleep infinity\n",
 }
 WATCHED = sorted(set(UNITS) - {TARGET})
@@ -199,7 +200,8 @@ def redirects(node):
 @test
 def survives_nonsense(node):
     "gives an answer to nonsense, or hangs up, and lives on"
-    for data in (b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 100, b"GET " + b"/a" * 20000 + b"\r\n\r\n",
+    for data in (b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 100,
+                 b"GET " + b"/a" * 20000 + b"\r\n\r\n",
                  b"GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n", b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n"):
         raw = node.raw(data, timeout=1, **LISTENING["unix"])
         assert not raw or re.match(rb"HTTP/1\.[01] [45]\d\d ", raw), (data[:40], raw[:80])
@@ -354,7 +356,8 @@ def reads_drop_ins(node):
 @test
 def checks_configuration(node):
     "says everything that is wrong with its configuration, where, and ends with 2"
-    write(node, "/etc/diag/bad.conf", "[Agent]\nRole=king\nTarget=x.service\n\n[Nonsense]\nA=b\n[Judge]\nStuckAfter=soon\n")
+    write(node, "/etc/diag/bad.conf",
+          "[Agent]\nRole=king\nTarget=x.service\n\n[Nonsense]\nA=b\n[Judge]\nStuckAfter=soon\n")
     write(node, "/etc/diag/bad.conf.d/more.conf", "[Listen]\nListen=nowhere\nColour=red\n")
     wrong = node.exec("diag-agentd", "--check-config", "--config", "/etc/diag/bad.conf", check=False)
     assert wrong.returncode == 2 and wrong.stdout == ""
@@ -463,7 +466,6 @@ def does_not_share_sockets(node):
 @test
 def runs_as_anybody(node):
     "needs no privileges: runs in the foreground as nobody and tells the truth"
-    (node.root / "etc").chmod(0o755)
     daemon = node.start("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
                         "diag-agentd", "--target", TARGET, "--listen", "unix:/tmp/x")
     eventually(lambda: get(node, V1, unix="/tmp/x").status == 200)
