@@ -225,12 +225,15 @@ static void changed(struct seal *s, const struct diag_component *before, struct 
                 s->on_change(&change, s->userdata);
 }
 
-/* Since when? Health that did not change keeps its date; a new component may bring its own. */
+/*
+ * Since when? Health that did not change keeps its date. A component that is new, or of which nothing was
+ * known for a while, may bring its own: what it is now it has been since then.
+ */
 static void inherit(struct seal *s, const struct diag_component *before, struct diag_component *now)
 {
         if (before && before->health == now->health)
                 now->since_wall_usec = before->since_wall_usec;
-        else if (before || !now->since_wall_usec)
+        else if ((before && before->health != DIAG_UNKNOWN) || !now->since_wall_usec)
                 now->since_wall_usec = s->now_wall_usec;
         if (before && same_content(before, now))
                 now->seq = before->seq;
@@ -271,6 +274,31 @@ static void count(struct diag_report *r)
         }
 }
 
+/*
+ * The node's own date. After a time of not knowing, its components tell: it is unhealthy since the first
+ * of those that are, healthy since the last of all.
+ */
+static void date_node(struct diag_report *r, const struct diag_report *previous,
+                      uint64_t now_wall_usec)
+{
+        bool knew = previous && previous->health != DIAG_UNKNOWN;
+        uint64_t date = 0;
+
+        if (previous && previous->health == r->health) {
+                r->since_wall_usec = previous->since_wall_usec;
+                return;
+        }
+        for (size_t i = 0; !knew && r->health != DIAG_UNKNOWN && i < r->n_components; i++) {
+                const struct diag_component *c = &r->components[i];
+
+                if (c->health != r->health)
+                        continue;
+                if (!date || (r->health == DIAG_HEALTHY) == (c->since_wall_usec > date))
+                        date = c->since_wall_usec;
+        }
+        r->since_wall_usec = date ? date : now_wall_usec;
+}
+
 int diag_report_seal(struct diag_report *r, const struct diag_report *previous,
                      uint64_t now_wall_usec, diag_change_fn on_change, void *userdata)
 {
@@ -284,11 +312,10 @@ int diag_report_seal(struct diag_report *r, const struct diag_report *previous,
         r->sealed = true;
         r->made_wall_usec = now_wall_usec;
         r->seq = previous ? previous->seq : 0;
-        r->since_wall_usec = previous && previous->health == r->health ? previous->since_wall_usec
-                                                                       : now_wall_usec;
         if (!previous || !same_node(previous, r))
                 changed(&s, NULL, NULL);
         compare_components(&s, previous);
+        date_node(r, previous, now_wall_usec);
         return 0;
 }
 

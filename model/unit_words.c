@@ -170,6 +170,9 @@ static const char *failed_text(struct arena *a, const struct diag_unit *u, enum 
 
 static const char *load_text(struct arena *a, const struct diag_unit *u)
 {
+        /* systemd's own text says no more than that. */
+        if (u->load_state && streq(u->load_state, "bad-setting"))
+                return "its unit file has a bad setting (systemd-analyze verify tells which)";
         if (!str_empty(u->load_error))
                 return arena_printf(a, "its unit file cannot be used: %s", u->load_error);
         return arena_printf(a, "its unit file cannot be used (%s)", str_or(u->load_state, "?"));
@@ -196,6 +199,14 @@ static const char *with_exit(struct arena *a, const struct diag_unit *u,
         const char *how = last_exit_text(a, u, c);
 
         return str_empty(how) ? what : arena_printf(a, "%s: %s", what, how);
+}
+
+/* A unit that is being ended after a failure: the failure is the news. */
+static const char *while_dying(struct arena *a, const struct diag_unit *u, const char *what)
+{
+        if (str_empty(u->result) || streq(u->result, "success"))
+                return what;
+        return arena_printf(a, "%s: %s", what, result_text(a, u, diag_code_from_string(u->result)));
 }
 
 static bool still_up(const struct diag_unit *u)
@@ -230,9 +241,9 @@ const char *diag_unit_text(struct arena *a, const struct diag_unit *u,
         case DIAG_CODE_FAILED:
                 return failed_text(a, u, v.code);
         case DIAG_CODE_STOPPING:
-                return "is stopping";
+                return while_dying(a, u, "is stopping");
         case DIAG_CODE_STUCK_STOPPING:
-                return "has been stopping for too long";
+                return while_dying(a, u, "has been stopping for too long");
         case DIAG_CODE_STUCK_RELOADING:
                 return "has been reloading for too long";
         case DIAG_CODE_CLEANING:

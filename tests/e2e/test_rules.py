@@ -113,7 +113,7 @@ LOADING = {
     "not-found.service": bad("not-found", "there is no such unit file", NOT_LOADED, None),
     "not-found-running.service": bad("not-found", "its unit file is gone, but it still runs", NOT_LOADED,
                                      service(SLEEP)),
-    "bad-setting.service": bad("bad-unit-file", r"its unit file cannot be used: .*bad-setting\.service.*",
+    "bad-setting.service": bad("bad-unit-file", r"its unit file has a bad setting .*",
                                NOT_LOADED, "[Service]\nType=simple\n"),
     "off.service": good("off", "", service(FAILS), expect="off"),
     "off-not-found.service": good("off", "", None, expect="off"),

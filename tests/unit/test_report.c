@@ -271,6 +271,33 @@ START_TEST(adds_up)
 }
 END_TEST
 
+/* After a time of not knowing, its components tell since when the node is what it is. */
+START_TEST(dates_the_node_by_its_components)
+{
+        const struct plan dark = {
+                .parts = {DARK("a"), DARK("b")},
+                  .phase = DIAG_PHASE_RUNNING
+        };
+        struct plan p = {
+                .parts = {GOOD("a"), GOOD("b"), BAD("c"), BAD("d")},
+                  .phase = DIAG_PHASE_RUNNING
+        };
+        _cleanup_(diag_report_unrefp) struct diag_report *before = build(&dark), *bad, *good;
+
+        for (size_t i = 0; i < 4; i++)
+                p.parts[i].since_wall_usec = 100 * (i + 1);
+        ck_assert_int_eq(diag_report_seal(before, NULL, EARLIER, NULL, NULL), 0);
+        bad = build(&p);
+        ck_assert_int_eq(diag_report_seal(bad, before, NOW, NULL, NULL), 0);
+        ck_assert_uint_eq(bad->since_wall_usec, 300); /* since the first of the bad */
+        ck_assert_uint_eq(bad->components[1].since_wall_usec, 200);
+        p.parts[2].name = NULL;
+        good = build(&p);
+        ck_assert_int_eq(diag_report_seal(good, NULL, NOW, NULL, NULL), 0);
+        ck_assert_uint_eq(good->since_wall_usec, 200); /* since the last of all */
+}
+END_TEST
+
 START_TEST(says_why_there_is_no_component)
 {
         static const struct plan empty = {0}, reasoned = {.reason = DIAG_CODE_SYSTEM_MAINTENANCE};
@@ -648,6 +675,7 @@ int main(void)
         tcase_add_test(seal, keeps_the_number_of_what_did_not_change);
         tcase_add_loop_test(seal, dates_health, 0, ELEMENTSOF(sinces));
         tcase_add_test(seal, dates_the_nodes_health);
+        tcase_add_test(seal, dates_the_node_by_its_components);
         tcase_add_loop_test(seal, adds_up, 0, ELEMENTSOF(sums));
         tcase_add_test(seal, says_why_there_is_no_component);
         tcase_add_test(seal, leaves_out_the_second_of_a_name);

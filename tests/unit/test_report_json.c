@@ -134,6 +134,9 @@ static struct diag_report *decode(const char *text, size_t n, struct diag_moment
 #define REASON_B                                                                                 \
         "{\"code\":\"exit-code\",\"text\":\"exited with status 3\",\"component\":\"b.service\"," \
         "\"since\":\"2026-11-21T00:43:58.123Z\",\"acknowledged\":false}"
+/* A node that is new has the dates of its components. */
+#define SINCE_A  "2026-11-21T00:43:07.123Z"
+#define SINCE_B  "2026-11-21T00:43:58.123Z"
 #define NOW_TEXT "2026-11-21T00:44:07.123Z"
 
 START_TEST(spells_the_short_form)
@@ -145,12 +148,12 @@ START_TEST(spells_the_short_form)
 
         ck_assert_str_eq(
                 blob_data(g),
-                HEAD("healthy", NOW_TEXT, "\"healthy\":1,\"unhealthy\":0,\"unknown\":0",
+                HEAD("healthy", SINCE_A, "\"healthy\":1,\"unhealthy\":0,\"unknown\":0",
                      "") "{\"name\":\"a.service\",\"title\":\"A\",\"description\":\"the a\","
                          "\"kind\":\"unit\",\"health\":\"healthy\","
                          "\"since\":\"2026-11-21T00:43:07.123Z\"}],\"truncated\":false}\n");
         ck_assert_str_eq(blob_data(b),
-                         HEAD("unhealthy", NOW_TEXT, "\"healthy\":0,\"unhealthy\":1,\"unknown\":0",
+                         HEAD("unhealthy", SINCE_B, "\"healthy\":0,\"unhealthy\":1,\"unknown\":0",
                               REASON_B) COMPONENT_B
                          "\"health\":\"unhealthy\",\"code\":\"exit-code\","
                          "\"text\":\"exited with status 3\","
@@ -167,7 +170,7 @@ START_TEST(spells_the_full_form)
         ck_assert_int_eq(b.error, 0);
         ck_assert_str_eq(
                 buf_cstr(&b),
-                HEAD("unhealthy", NOW_TEXT, "\"healthy\":0,\"unhealthy\":1,\"unknown\":0", REASON_B)
+                HEAD("unhealthy", SINCE_B, "\"healthy\":0,\"unhealthy\":1,\"unknown\":0", REASON_B)
                         COMPONENT_B
                 "\"health\":\"unhealthy\",\"code\":\"exit-code\",\"text\":\"exited with status 3\","
                 "\"since\":\"2026-11-21T00:43:58.123Z\",\"expect\":\"running\","
@@ -244,7 +247,7 @@ START_TEST(reads_what_it_wrote)
         ck_assert_uint_eq(copy->node.port, 1051);
         ck_assert_uint_eq(copy->instance, INSTANCE);
         ck_assert_uint_eq(copy->seq, r->seq);
-        ck_assert_uint_eq(copy->since_wall_usec, NOW);
+        ck_assert_uint_eq(copy->since_wall_usec, NOW - 9 * S);
         ck_assert_int_eq(copy->phase, DIAG_PHASE_RUNNING);
         ck_assert_int_eq(copy->node_code, DIAG_CODE_SYSTEM_MAINTENANCE);
         ck_assert_str_eq(copy->node_text, "for repair");

@@ -46,8 +46,15 @@ static const struct {
         {"there is no such unit file", BAD(NOT_FOUND), {.active_state = "inactive"}, {0}},
         {"its unit file is gone, but it still runs", BAD(NOT_FOUND), {.active_state = "active"},
          {0}},
-        {"its unit file cannot be used: Unit has bad unit file setting.", BAD(BAD_UNIT_FILE),
+        {"its unit file has a bad setting (systemd-analyze verify tells which)", BAD(BAD_UNIT_FILE),
          {.load_state = "bad-setting", .load_error = "Unit has bad unit file setting."}, {0}},
+        {"its unit file cannot be used: Invalid argument", BAD(BAD_UNIT_FILE),
+         {.load_state = "error", .load_error = "Invalid argument"}, {0}},
+        {"is stopping: did not report to its watchdog (WatchdogSec=)", BAD(STOPPING),
+         {.result = "watchdog"}, {0}},
+        {"has been stopping for too long: exited with status 3 (NOTIMPLEMENTED)",
+         BAD(STUCK_STOPPING),
+         {.result = "exit-code", .exec_main_code = CLD_EXITED, .exec_main_status = 3}, {0}},
         {"its unit file cannot be used (error)", BAD(BAD_UNIT_FILE), {.load_state = "error"}, {0}},
 
         /* --- failed --- */
