@@ -119,7 +119,9 @@ static void say_system(struct buf *out, const struct status_view *v)
 {
         const struct diag_system *s = &v->report->system;
 
-        if (str_empty(s->state) || streq(s->state, "running"))
+        if (str_empty(s->state) || streq(s->state, "running") ||
+            v->report->node_code == DIAG_CODE_NO_FACTS ||
+            v->report->node_code == DIAG_CODE_FACTS_STALE)
                 return;
         buf_puts(out, "systemd calls this machine ");
         text_append_clean(out, s->state);
@@ -170,6 +172,12 @@ static enum hue cell_health(struct buf *out, const void *row, _unused_ const voi
         return health_hues[c->health];
 }
 
+/* What systemd said last is not what it is now. */
+static bool is_old_news(const struct diag_component *c)
+{
+        return c->code == DIAG_CODE_NO_FACTS || c->code == DIAG_CODE_FACTS_STALE;
+}
+
 static void append_state(struct buf *out, const struct diag_unit *u)
 {
         text_append_clean(out, u->active_state);
@@ -183,7 +191,7 @@ static enum hue cell_state(struct buf *out, const void *row, _unused_ const void
 {
         const struct diag_component *c = row;
 
-        if (c->unit && !str_empty(c->unit->active_state))
+        if (!is_old_news(c) && c->unit && !str_empty(c->unit->active_state))
                 append_state(out, c->unit);
         else
                 buf_puts(out, NOTHING);
@@ -302,6 +310,7 @@ static void field_state(struct buf *out, const struct status_view *v,
 {
         if (!c->unit || str_empty(c->unit->active_state))
                 return;
+        buf_puts(out, is_old_news(c) ? "last known: " : "");
         append_state(out, c->unit);
         if (c->unit->state_change_wall_usec) {
                 buf_puts(out, " since ");
@@ -356,7 +365,8 @@ static void field_restarts(struct buf *out, _unused_ const struct status_view *v
                 return;
         buf_printf(out, "%" PRIu32, c->unit->n_restarts);
         if (c->n_restarts_recent > 0)
-                buf_printf(out, ", %u in the last 10 min", c->n_restarts_recent);
+                buf_printf(out, ", %u%s in the last 10 min", c->n_restarts_recent,
+                           c->n_restarts_recent >= DIAG_RESTARTS_KEPT ? " or more" : "");
 }
 
 static void field_pid(struct buf *out, _unused_ const struct status_view *v,
