@@ -1,6 +1,7 @@
 /* A list of wanted tails, at most two journalctl at a time, and one timer for those that are due. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "agentd/journal_tail.h"
@@ -9,6 +10,7 @@
 #include "base/mono.h"
 #include "base/redact.h"
 #include "model/report.h"
+#include "model/unit_name.h"
 
 #define CHILDREN_MAX     2u
 #define CHILD_USEC       (5 * USEC_PER_SEC)
@@ -170,14 +172,27 @@ static void on_child(const struct child_result *r, void *userdata)
 
 static void start(struct tail *tail)
 {
-        /* One line more than is shown tells whether there are more. */
-        const char *const argv[] = {
-                "journalctl",         "--quiet",    "--no-pager", "--no-hostname", "--utc",
-                "--output=short-iso", "--lines=51", "--unit",     tail->unit,      NULL};
+        /*
+         * As `journalctl --unit` has it, and what systemd says of the unit from within the process that
+         * was to become it ("Failed to locate executable"): only root can write that. One line more than
+         * is shown tells whether there are more.
+         */
+        char own[UNIT_NAME_MAX + 32], about[UNIT_NAME_MAX + 32], core[UNIT_NAME_MAX + 32],
+                object[UNIT_NAME_MAX + 32];
+        const char *const argv[] = {"journalctl",    "--quiet", "--no-pager",
+                                    "--no-hostname", "--utc",   "--output=short-iso",
+                                    "--lines=51",    own,       "+",
+                                    "_UID=0",        about,     "+",
+                                    "_UID=0",        core,      "+",
+                                    "_UID=0",        object,    NULL};
         struct journal_tail *t = tail->owner;
         struct err e;
         int k;
 
+        (void)snprintf(own, sizeof(own), "_SYSTEMD_UNIT=%s", tail->unit);
+        (void)snprintf(about, sizeof(about), "UNIT=%s", tail->unit);
+        (void)snprintf(core, sizeof(core), "COREDUMP_UNIT=%s", tail->unit);
+        (void)snprintf(object, sizeof(object), "OBJECT_SYSTEMD_UNIT=%s", tail->unit);
         tail->started_mono_usec = now_mono_usec();
         tail->due_mono_usec = 0;
         if (tail->read_stamp != tail->stamp)

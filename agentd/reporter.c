@@ -217,6 +217,11 @@ static bool is_worth_a_line(const struct changes *x, const struct diag_component
 {
         if (!now)
                 return false;
+        /* What befalls all of them at once is said once, of the node. */
+        if (now->code == DIAG_CODE_NO_FACTS && *unit_watch_problem(x->r->parts.watch))
+                return false;
+        if (before && before->code == DIAG_CODE_NO_FACTS && now->health == DIAG_HEALTHY)
+                return false;
         if (!before)
                 return now->health != DIAG_HEALTHY || x->before->phase == DIAG_PHASE_RUNNING;
         return before->health != now->health || before->code != now->code;

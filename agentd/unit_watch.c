@@ -26,7 +26,7 @@
         (3 * USEC_PER_SEC) /* PID 1 leaves the bus for a moment to execute itself anew */
 #define SILENCE_MAX_USEC \
         (40 * USEC_PER_SEC) /* a tick earlier than the 45 s after which readers refuse */
-#define UNTOLD_MAX_USEC    (2 * USEC_PER_SEC)
+#define UNTOLD_MAX_USEC    (250 * USEC_PER_MSEC)
 #define PING_USEC          (TICKS_PER_PING * UNIT_WATCH_TICK_USEC)
 #define SILENCE_ASKED_USEC (SILENCE_MAX_USEC - PING_USEC)
 #define RECONNECT_USEC     (30 * USEC_PER_SEC)

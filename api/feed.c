@@ -109,6 +109,8 @@ static struct diag_report *stale_twin(const struct diag_report *r, bool loop_han
 {
         char text[128];
 
+        if (age == USEC_INFINITY)
+                return diag_report_stale(r, "systemd has not answered yet");
         (void)snprintf(text, sizeof(text),
                        loop_hangs ? "diag-agentd itself has been stuck for %u s"
                                   : "systemd has not answered for %u s",
