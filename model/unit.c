@@ -154,14 +154,14 @@ static bool is(const char *have, const char *word)
         return have && streq(have, word);
 }
 
-bool diag_unit_is_service(U *u)
-{
-        return unit_name_has_type(str_or(u->id, str_or(u->name, "")), "service");
-}
-
 static bool has_type(U *u, const char *type)
 {
         return unit_name_has_type(str_or(u->id, str_or(u->name, "")), type);
+}
+
+bool diag_unit_is_service(U *u)
+{
+        return has_type(u, "service");
 }
 
 static bool oneshot(U *u)
