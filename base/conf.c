@@ -18,6 +18,7 @@
 #define FOREIGN_PREFIX  "X-"
 /* Of a file's name in an error; its end tells more than its beginning. */
 #define NAME_SHOWN_MAX  100u
+#define WHERE_MAX       (NAME_SHOWN_MAX + 16u)
 
 /* Where errors go. The first one decides what the whole run returns. */
 struct sink {
@@ -73,10 +74,25 @@ static bool is_foreign(const char *name)
 static const struct conf_key *find_key(const struct conf_key *keys, const char *section,
                                        const char *key)
 {
-        for (; keys->section; keys++)
-                if (streq(keys->section, section) && (!key || streq(keys->key, key)))
+        const struct conf_key *any = NULL;
+
+        for (; keys->section; keys++) {
+                if (!streq(keys->section, section))
+                        continue;
+                if (!key || streq(keys->key, key))
                         return keys;
-        return NULL;
+                if (streq(keys->key, "*"))
+                        any = keys;
+        }
+        return any;
+}
+
+/* The row that ends the table. */
+static const struct conf_key *last_row(const struct conf_key *keys)
+{
+        while (keys->section)
+                keys++;
+        return keys;
 }
 
 /* Cuts "Unit foo.service" in two, in place, and checks both against the table. */
@@ -105,6 +121,14 @@ static int split_section(const struct conf_key *keys, char *header, const char *
         return 0;
 }
 
+static int give(const struct conf_key *k, void *target, const struct conf_value *v, struct err *e)
+{
+        int r = k->set(target, v, e);
+
+        k = last_row(k);
+        return r >= 0 && k->set ? k->set(target, v, e) : r;
+}
+
 static int assign(const struct conf_key *keys, void *target, const struct conf_value *v,
                   struct err *e)
 {
@@ -117,7 +141,7 @@ static int assign(const struct conf_key *keys, void *target, const struct conf_v
         k = find_key(keys, v->section, v->key);
         if (!k)
                 return err_set(e, -EINVAL, "unknown key %s in section [%s]", v->key, v->section);
-        r = k->set(target, v, &why);
+        r = give(k, target, v, &why);
         if (r >= 0)
                 return 0;
         return err_set(e, r, "%s: %s", v->key, str_or(why.text, strerror(-r)));
@@ -177,6 +201,29 @@ static char *next_line(struct reader *rd)
         return line;
 }
 
+static void format_where(char where[static WHERE_MAX], const char *name, unsigned line)
+{
+        size_t n = strlen(name);
+
+        (void)snprintf(where, WHERE_MAX, n > NAME_SHOWN_MAX ? "...%s:%u" : "%s:%u",
+                       n > NAME_SHOWN_MAX ? name + n - NAME_SHOWN_MAX : name, line);
+}
+
+static int open_section(const struct reader *rd, struct err *e)
+{
+        const struct conf_key *k = find_key(rd->keys, rd->section, "");
+        char where[WHERE_MAX];
+        const struct conf_value v = {rd->section, rd->argument, "", "", where};
+        struct err why = {0};
+        int r;
+
+        if (is_foreign(rd->section) || !k || *k->key)
+                return 0;
+        format_where(where, rd->name, rd->begin);
+        r = give(k, rd->target, &v, &why);
+        return r < 0 ? err_set(e, r, "%s", str_or(why.text, strerror(-r))) : 0;
+}
+
 static int read_header(struct reader *rd, char *line, struct err *e)
 {
         size_t n = strlen(line);
@@ -187,6 +234,8 @@ static int read_header(struct reader *rd, char *line, struct err *e)
                 return err_set(e, -EINVAL, "a section's line ends with ]");
         line[n - 1] = '\0';
         r = split_section(rd->keys, line + 1, &rd->section, &rd->argument, e);
+        if (r == 0)
+                r = open_section(rd, e);
         if (r == 0)
                 rd->skip = is_foreign(rd->section);
         return r;
@@ -207,6 +256,7 @@ static int read_assignment(struct reader *rd, char *line, struct err *e)
                 .argument = rd->argument,
                 .key = strip(line),
                 .value = strip(equals + 1),
+                .where = "",
         };
         if (!v.section)
                 return err_set(e, -EINVAL, "%s stands before any [SECTION]", v.key);
@@ -225,12 +275,10 @@ static int read_line(struct reader *rd, char *line, struct err *e)
 
 static void name_line(struct err *e, const char *name, unsigned line)
 {
-        size_t n = strlen(name);
+        char where[WHERE_MAX];
 
-        if (n > NAME_SHOWN_MAX)
-                (void)err_prefix(e, "...%s:%u: ", name + n - NAME_SHOWN_MAX, line);
-        else
-                (void)err_prefix(e, "%s:%u: ", name, line);
+        format_where(where, name, line);
+        (void)err_prefix(e, "%s: ", where);
 }
 
 static void refuse_nul(const char *text, const char *nul, const char *name, struct sink *s)
@@ -390,7 +438,7 @@ int conf_set(const struct conf_key *keys, void *target, const char *section, con
              const char *value, struct err *e)
 {
         _cleanup_(freep) char *header = strdup(section), *copy = strdup(value);
-        struct conf_value v = {.key = key};
+        struct conf_value v = {.key = key, .where = ""};
         int r;
 
         if (!header || !copy)

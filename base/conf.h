@@ -23,6 +23,7 @@ struct conf_value {
         const char *argument; /* "foo.service" of "[Unit foo.service]"; "" without */
         const char *key;
         const char *value; /* "" resets */
+        const char *where; /* "FILE:LINE" of a section's header; else "" */
 };
 
 /**
@@ -33,9 +34,10 @@ struct conf_value {
 typedef int (*conf_set_fn)(void *target, const struct conf_value *v, struct err *e);
 
 struct conf_key {
-        const char *section, *key; /* case matters, as in systemd */
-        bool has_argument;         /* of the section: required if true, refused if false */
-        conf_set_fn set;
+        /* Case matters, as in systemd. Key "*": any that has no row; "": the section's header itself. */
+        const char *section, *key;
+        bool has_argument; /* of the section: required if true, refused if false */
+        conf_set_fn set;   /* of the row that ends a table: called after every value taken */
 };
 
 /** Called for each error, in file order. The text begins with "FILE:LINE: ", or names the file. */

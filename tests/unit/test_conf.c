@@ -309,6 +309,40 @@ static const struct {
         {"Unit",             "Title", "a",   -EINVAL, "section [Unit] needs a name: [Unit NAME]"},
 };
 
+/* --- rows with a meaning of their own ------------------------------------------------------------ */
+
+static int note(void *target, const struct conf_value *v, _unused_ struct err *e)
+{
+        struct seen *seen = target;
+
+        buf_printf(&seen->text, "noted %s\n", v->key);
+        return 0;
+}
+
+static const struct conf_key open_keys[] = {
+        {"Probe", "*",        true,  set_any},
+        {"Probe", "Interval", true,  note   },
+        {"Log",   "Level",    false, set_any},
+        {NULL,    NULL,       false, note   },
+};
+
+START_TEST(gives_keys_without_a_row_to_the_open_one)
+{
+        static const char text[] =
+                "[Probe p]\nUrl=u\nInterval=5\n[Log]\nLevel=bad\nUrl=u\nLevel=info\n";
+        _cleanup_(seen_done) struct seen seen = {0};
+
+        ck_assert_int_eq(conf_parse(text, strlen(text), "f", open_keys, &seen, on_error, &seen),
+                         -ERANGE);
+        ck_assert_str_eq(buf_cstr(&seen.text), "Probe/p/Url=u\nnoted Url\n"
+                                               "noted Interval\nnoted Interval\n"
+                                               "Log//Level=info\nnoted Level\n");
+        ck_assert_uint_eq(seen.n_errors, 2);
+        ck_assert_str_eq(seen.errors[0].text, "f:5: Level: bad is not good");
+        ck_assert_str_eq(seen.errors[1].text, "f:6: unknown key Url in section [Log]");
+}
+END_TEST
+
 START_TEST(sets_one_value)
 {
         _cleanup_(seen_done) struct seen seen = {0};
@@ -340,6 +374,7 @@ int main(void)
         tcase_add_test(files, names_the_dropin_in_errors);
         tcase_add_test(files, limits_dropins);
         tcase_add_test(files, limits_a_file);
+        tcase_add_test(files, gives_keys_without_a_row_to_the_open_one);
         suite_add_tcase(s, files);
         return test_main(s);
 }
