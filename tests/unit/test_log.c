@@ -67,11 +67,26 @@ START_TEST(speaks_from_a_level_on)
 }
 END_TEST
 
+static const struct {
+        const char *said, *line;
+} lines[] = {
+        {"a\nforged\x1b[0m\x7f",              "test: a forged [0m \n"                    },
+        {"caf\xc3\xa9 \xe2\x82\xac \xc2\xa0", "test: caf\xc3\xa9 \xe2\x82\xac \xc2\xa0\n"},
+        {"a\xc2\x9b"
+         "2J\xc2\x80.",              "test: a  2J  .\n"                         },
+        {"a\x9b"
+         "2J\x85\xff",               "test: a 2J  \n"                           },
+        {"a\xc3\x1b[0m",                      "test: a  [0m\n"                           },
+        {"a\xc0\x8a"
+         "b",                        "test: a  b\n"                             },
+        {"a\xe2\x82",                         "test: a  \n"                              },
+};
+
 START_TEST(keeps_a_line_one_line)
 {
         capture();
-        log_info("a\nforged\x1b[0m");
-        ck_assert_str_eq(captured(), "test: a forged [0m\n");
+        log_info("%s", lines[_i].said);
+        ck_assert_str_eq(captured(), lines[_i].line);
 }
 END_TEST
 
@@ -130,7 +145,7 @@ int main(void)
 
         tcase_add_loop_test(tc, knows_its_levels, 0, ELEMENTSOF(words));
         tcase_add_test(tc, speaks_from_a_level_on);
-        tcase_add_test(tc, keeps_a_line_one_line);
+        tcase_add_loop_test(tc, keeps_a_line_one_line, 0, ELEMENTSOF(lines));
         tcase_add_test(tc, cuts_what_is_too_long);
         tcase_add_test(tc, falls_back_to_the_message);
         tcase_add_test(tc, counts_what_it_holds_back);
