@@ -49,3 +49,8 @@ size_t blob_size(const struct blob *b)
 {
         return b->n;
 }
+
+bool blob_is_shared(const struct blob *b)
+{
+        return atomic_load_explicit(&b->ref.n, memory_order_relaxed) > 1;
+}

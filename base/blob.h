@@ -13,4 +13,7 @@ struct blob *blob_unref(struct blob *b);
 const char *blob_data(const struct blob *b); /* ends with a NUL that is not counted */
 size_t blob_size(const struct blob *b);
 
+/** blob_is_shared() - has anybody else a reference, now? */
+bool blob_is_shared(const struct blob *b);
+
 DEFINE_CLEANUP(struct blob *, blob_unref);

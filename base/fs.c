@@ -84,12 +84,12 @@ static int write_temporary(int fd, const void *data, size_t n, mode_t mode)
         return 0;
 }
 
-/* Without this the old name may come back after a crash. */
-static int sync_directory_of(const char *path)
+/* To be synced at the end, and opened before: once the file is replaced, little should go wrong. */
+static int open_directory_of(const char *path)
 {
         _cleanup_(freep) char *dir = strdup(path);
-        _cleanup_(closep) int fd = -1;
         char *slash;
+        int fd;
 
         if (!dir)
                 return -ENOMEM;
@@ -97,28 +97,40 @@ static int sync_directory_of(const char *path)
         if (slash)
                 slash[slash == dir] = '\0';
         fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+        return fd < 0 ? -errno : fd;
+}
+
+/* Without the last sync the old name may come back after a crash. */
+static int write_and_rename(int fd, const char *tmp, const char *path, int dir_fd, const void *data,
+                            size_t n, mode_t mode)
+{
+        int r = write_temporary(fd, data, n, mode);
+
+        if (r == 0 && rename(tmp, path) < 0)
+                r = -errno;
+        if (r < 0) {
+                (void)unlink(tmp);
+                return r;
+        }
+        (void)fsync(dir_fd); /* whatever it says, the new file is what everybody reads */
+        return 0;
 }
 
 int fs_replace(const char *path, const void *data, size_t n, mode_t mode, struct err *e)
 {
+        _cleanup_(closep) int fd = -1, dir_fd = open_directory_of(path);
         _cleanup_(freep) char *tmp = NULL;
-        _cleanup_(closep) int fd = -1;
-        int r;
+        int r = dir_fd;
 
-        if (asprintf(&tmp, "%s.XXXXXX", path) < 0) {
+        if (r >= 0 && asprintf(&tmp, "%s.XXXXXX", path) < 0) {
                 tmp = NULL;
-                return err_set(e, -ENOMEM, "cannot write %s: %s", path, strerror(ENOMEM));
+                r = -ENOMEM;
         }
+        if (r < 0)
+                return err_set(e, r, "cannot write %s: %s", path, strerror(-r));
         fd = mkostemp(tmp, O_CLOEXEC);
         if (fd < 0)
                 return err_set(e, -errno, "cannot create %s: %s", tmp, strerror(errno));
-        r = write_temporary(fd, data, n, mode);
-        if (r == 0 && rename(tmp, path) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlink(tmp);
-        else
-                r = sync_directory_of(path);
+        r = write_and_rename(fd, tmp, path, dir_fd, data, n, mode);
         return r < 0 ? err_set(e, r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }

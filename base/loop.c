@@ -168,6 +168,12 @@ void loop_notify(const char *state)
         (void)sd_notify(0, state);
 }
 
+int loop_listen_fds(int *ret_first)
+{
+        *ret_first = SD_LISTEN_FDS_START;
+        return sd_listen_fds(true); /* children must not take them for theirs */
+}
+
 /* --- timers ---------------------------------------------------------------------------------- */
 
 struct loop_timer {

@@ -32,6 +32,9 @@ int loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *userda
 /** loop_notify() - tell the service manager, if one started us: "READY=1" (sd_notify(3)). */
 void loop_notify(const char *state);
 
+/** loop_listen_fds() - what it opened for us, descriptors from *ret_first on (sd_listen_fds(3)). How many, or -errno. */
+int loop_listen_fds(int *ret_first);
+
 /**
  * A timer that is set again and again. CLOCK_MONOTONIC.
  *
