@@ -35,6 +35,10 @@
         X(IDLE, "idle")                       X(DONE, "done")                                      \
         X(NEVER_RAN, "never-ran")             X(DEPENDENCY_FAILED, "dependency-failed")            \
         X(TRIGGER_INACTIVE, "trigger-inactive") X(STOPPED, "stopped")                              \
+        /* of a probe */                                                                           \
+        X(PROBE_FAILED, "probe-failed")       X(PROBE_TIMEOUT, "probe-timeout")                    \
+        X(PROBE_UNKNOWN, "probe-unknown")     X(PROBE_LATE, "probe-late")                          \
+        X(PROBE_NOT_RUN, "probe-not-run")                                                          \
         /* of a node */                                                                            \
         X(FACTS_STALE, "facts-stale")         X(NO_COMPONENTS, "no-components")                    \
         X(SYSTEM_MAINTENANCE, "system-maintenance")

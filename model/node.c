@@ -37,5 +37,5 @@ bool diag_node_equal(const struct diag_node *a, const struct diag_node *b)
                same(a->boot_id, b->boot_id) && same(a->hostname, b->hostname) &&
                same(a->kernel_hostname, b->kernel_hostname) && same(a->address, b->address) &&
                same(a->mesos_id, b->mesos_id) && same(a->version, b->version) &&
-               same(a->dcos_version, b->dcos_version);
+               same(a->dcos_version, b->dcos_version) && same(a->config_hash, b->config_hash);
 }

@@ -24,6 +24,7 @@ struct diag_node {
         const char *mesos_id;
         const char *version;      /* of diag */
         const char *dcos_version; /* $DCOS_VERSION */
+        const char *config_hash;  /* 16 hex digits: of the configuration that is in force */
         uint16_t port;            /* where the node can be asked over TCP; 0: only locally */
         enum diag_role role;
 };

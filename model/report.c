@@ -46,6 +46,7 @@ static void copy_node(struct arena *a, struct diag_node *to, const struct diag_n
         to->mesos_id = copy_text(a, from->mesos_id, DIAG_STRING_MAX);
         to->version = copy_text(a, from->version, DIAG_STRING_MAX);
         to->dcos_version = copy_text(a, from->dcos_version, DIAG_STRING_MAX);
+        to->config_hash = copy_text(a, from->config_hash, DIAG_STRING_MAX);
 }
 
 int diag_report_new(struct diag_report **ret, const struct diag_node *node,
@@ -92,9 +93,8 @@ struct diag_report *diag_report_unref(struct diag_report *r)
 
 /* --- components -------------------------------------------------------------------------------- */
 
-static const struct diag_unit *copy_unit(struct arena *a, const struct diag_unit *from)
+static void copy_unit_texts(struct arena *a, struct diag_unit *u)
 {
-        struct diag_unit *u = arena_alloc(a, sizeof(*u));
         const char **texts[] = {
                 &u->name,
                 &u->id,
@@ -113,14 +113,45 @@ static const struct diag_unit *copy_unit(struct arena *a, const struct diag_unit
                 &u->unit_file_state,
         };
 
-        if (!u)
-                return NULL;
-        *u = *from;
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 *texts[i] = copy_text(a, *texts[i], DIAG_STRING_MAX);
         for (size_t i = 0; i < u->n_triggered_by; i++)
                 u->triggered_by[i] = copy_text(a, u->triggered_by[i], DIAG_STRING_MAX);
+}
+
+static const struct diag_unit *copy_unit(struct arena *a, const struct diag_unit *from)
+{
+        struct diag_unit *u = arena_alloc(a, sizeof(*u));
+
+        if (!u)
+                return NULL;
+        *u = *from;
+        copy_unit_texts(a, u);
         return u;
+}
+
+static int by_probe_name(const void *a, const void *b)
+{
+        return strcmp(((const struct diag_probe *)a)->name, ((const struct diag_probe *)b)->name);
+}
+
+static const struct diag_probe *copy_probes(struct arena *a, const struct diag_probe *from,
+                                            size_t n)
+{
+        struct diag_probe *probes = n ? arena_alloc(a, n * sizeof(*probes)) : NULL;
+
+        for (size_t i = 0; probes && i < n; i++) {
+                struct diag_probe *p = &probes[i];
+
+                *p = from[i];
+                p->name = copy_text(a, p->name, DIAG_STRING_MAX);
+                p->kind = copy_text(a, p->kind, DIAG_STRING_MAX);
+                p->text = copy_text(a, p->text, DIAG_STRING_MAX);
+                p->output = copy_text(a, p->output, DIAG_OUTPUT_MAX);
+        }
+        if (probes)
+                qsort(probes, n, sizeof(*probes), by_probe_name);
+        return probes;
 }
 
 static bool grow(struct diag_report *r)
@@ -161,6 +192,8 @@ int diag_report_add(struct diag_report *r, const struct diag_component *c)
         for (size_t i = 0; i < c->n_notes; i++)
                 to->notes[i] = copy_text(a, c->notes[i], DIAG_STRING_MAX);
         to->unit = c->unit ? copy_unit(a, c->unit) : NULL;
+        to->n_probes = c->n_probes < DIAG_PROBES_MAX ? c->n_probes : DIAG_PROBES_MAX;
+        to->probes = copy_probes(a, c->probes, to->n_probes);
         return a->failed ? -ENOMEM : 0;
 }
 
@@ -170,6 +203,18 @@ void diag_report_set_reason(struct diag_report *r, enum diag_health health, enum
         r->node_code = code;
         r->node_text = copy_text(&r->arena, text, DIAG_STRING_MAX);
         r->health = health;
+}
+
+void diag_report_set_maintenance(struct diag_report *r, const struct diag_maintenance *m)
+{
+        struct diag_maintenance *copy = m ? arena_alloc(&r->arena, sizeof(*copy)) : NULL;
+
+        r->maintenance = copy;
+        if (!copy)
+                return;
+        *copy = *m;
+        copy->reason = copy_text(&r->arena, m->reason, DIAG_STRING_MAX);
+        copy->by = copy_text(&r->arena, m->by, DIAG_STRING_MAX);
 }
 
 /* --- sealing ----------------------------------------------------------------------------------- */
@@ -201,10 +246,20 @@ static bool same_content(const struct diag_component *a, const struct diag_compo
         return a->health == DIAG_HEALTHY || (a->code == b->code && streq(a->text, b->text));
 }
 
+static bool same_maintenance(const struct diag_maintenance *a, const struct diag_maintenance *b)
+{
+        if (!a || !b)
+                return a == b;
+        return a->since_wall_usec == b->since_wall_usec &&
+               a->until_wall_usec == b->until_wall_usec && streq(a->reason, b->reason) &&
+               streq(a->by, b->by);
+}
+
 static bool same_node(const struct diag_report *a, const struct diag_report *b)
 {
         return a->phase == b->phase && a->truncated == b->truncated &&
                a->node_code == b->node_code && streq(a->node_text, b->node_text) &&
+               same_maintenance(a->maintenance, b->maintenance) &&
                diag_node_equal(&a->node, &b->node);
 }
 
@@ -319,6 +374,19 @@ int diag_report_seal(struct diag_report *r, const struct diag_report *previous,
         return 0;
 }
 
+/* What a probe found is as old as everything else. */
+static void make_probes_stale(struct diag_probe *to, const struct diag_component *c,
+                              const char *text)
+{
+        for (size_t i = 0; i < c->n_probes; i++) {
+                to[i] = c->probes[i];
+                to[i].health = DIAG_UNKNOWN;
+                to[i].code = DIAG_CODE_FACTS_STALE;
+                to[i].text = text;
+                to[i].output = "";
+        }
+}
+
 struct diag_report *diag_report_stale(const struct diag_report *r, const char *text)
 {
         _cleanup_(diag_report_unrefp) struct diag_report *stale = NULL;
@@ -327,7 +395,10 @@ struct diag_report *diag_report_stale(const struct diag_report *r, const char *t
                 return NULL;
         for (size_t i = 0; i < r->n_components; i++) {
                 struct diag_component c = r->components[i];
+                struct diag_probe probes[DIAG_PROBES_MAX];
 
+                make_probes_stale(probes, &c, text);
+                c.probes = probes;
                 c.health = DIAG_UNKNOWN;
                 c.code = DIAG_CODE_FACTS_STALE;
                 c.text = text;
@@ -338,6 +409,7 @@ struct diag_report *diag_report_stale(const struct diag_report *r, const char *t
                         return NULL;
         }
         diag_report_set_reason(stale, DIAG_UNKNOWN, DIAG_CODE_FACTS_STALE, text);
+        diag_report_set_maintenance(stale, r->maintenance);
         stale->phase = r->phase;
         stale->instance = r->instance;
         stale->truncated = r->truncated;

@@ -15,6 +15,7 @@
 #include "base/blob.h"
 #include "base/ref.h"
 #include "model/node.h"
+#include "model/probe.h"
 #include "model/unit.h"
 #include "model/unit_words.h"
 
@@ -22,6 +23,7 @@
 #define DIAG_HEALTH_FORM_MAX 512u  /* components in the short form that masters pull */
 #define DIAG_STRING_MAX      1024u /* any text of a component but its output */
 #define DIAG_OUTPUT_MAX      8192u
+#define DIAG_PROBES_MAX      64u /* of one component */
 
 enum diag_phase {
         DIAG_PHASE_STARTING = 0, /* systemd has not been asked yet */
@@ -37,32 +39,53 @@ struct diag_system {
         uint32_t n_failed_units, n_jobs;
 };
 
+/** Somebody works on the node: what is not healthy there is acknowledged, and stays what it is. */
+struct diag_maintenance {
+        const char *reason, *by; /* who said so: "uid 0" */
+        uint64_t since_wall_usec, until_wall_usec;
+};
+
+enum diag_component_kind {
+        DIAG_COMPONENT_UNIT = 0, /* with or without probes */
+        DIAG_COMPONENT_PROBES,   /* probes alone */
+};
+
 /** A component as it stands in a report. Strings belong to the report and are never NULL. */
 struct diag_component {
         const char *name; /* unique in the report */
         const char *title,
                 *description; /* "Exhibitor: the ZooKeeper supervisor" cut at the colon */
-        enum diag_health health;
+        enum diag_component_kind kind;
+        enum diag_health health; /* the worst of its parts */
         enum diag_code code;
-        const char *text;   /* one sentence; "" when there is nothing to say */
-        const char *output; /* the newest journal lines, redacted; "" for the healthy */
-        bool output_truncated;
         enum diag_expect expect;
+        const char *text;         /* one sentence; "" when there is nothing to say */
+        const char *output;       /* the newest journal lines, redacted; "" for the healthy */
         uint64_t since_wall_usec; /* of this health; 0 unknown */
         uint64_t seq;             /* of the last change of its health content */
 
-        const struct diag_unit *unit; /* NULL in a report that was decoded from the short form */
+        const struct diag_unit *unit; /* NULL: probes alone, or decoded from the short form */
         unsigned n_restarts_recent;
+        bool output_truncated;
         uint64_t last_run_ended_mono_usec;
         const char *notes[DIAG_UNIT_NOTES_MAX];
         size_t n_notes;
+        const struct diag_probe *probes; /* sorted by name */
+        size_t n_probes;
 };
 
 struct diag_counts {
         unsigned n[DIAG_N_HEALTH];
 };
 
-enum diag_report_memo { DIAG_MEMO_V1, DIAG_MEMO_V2_HEALTH, DIAG_MEMO_V2_FULL, DIAG_N_MEMO };
+enum diag_report_memo {
+        DIAG_MEMO_V1,         /* outputs and all */
+        DIAG_MEMO_V1_REASONS, /* for those who may not read outputs */
+        DIAG_MEMO_V2_HEALTH,
+        DIAG_MEMO_V2_FULL,
+        DIAG_MEMO_V2_REASONS,
+        DIAG_N_MEMO
+};
 
 struct diag_report {
         struct ref ref;
@@ -80,6 +103,7 @@ struct diag_report {
         enum diag_code node_code; /* a reason of the node itself; DIAG_CODE_NONE without */
         const char *node_text;
         uint64_t made_wall_usec;
+        const struct diag_maintenance *maintenance; /* NULL: none */
 
         struct diag_component *components; /* sorted by name */
         size_t n_components, n_alloc;
@@ -112,6 +136,9 @@ int diag_report_add(struct diag_report *r, const struct diag_component *c);
 void diag_report_set_reason(struct diag_report *r, enum diag_health health, enum diag_code code,
                             const char *text);
 
+/** diag_report_set_maintenance() - copied; NULL: none. It is health content, but no health. */
+void diag_report_set_maintenance(struct diag_report *r, const struct diag_maintenance *m);
+
 /** A change of health content, as diag_report_seal() finds it. All borrowed. */
 struct diag_change {
         const struct diag_component *before,
@@ -125,7 +152,7 @@ typedef void (*diag_change_fn)(const struct diag_change *change, void *userdata)
  * @previous:  may be NULL; of the same instance
  * @on_change: called for each change, in the order of their numbers; may be NULL
  *
- * Health content is identity, phase, the set of components, and of each its
+ * Health content is identity, phase, maintenance, the set of components, and of each its
  * name, title, description and health, for those that are not healthy also code and text. Counters,
  * times, outputs and what is remarkable about the healthy are not. Takes over since and seq of what
  * did not change. No components at all: unknown, DIAG_CODE_NO_COMPONENTS.

@@ -10,7 +10,6 @@
 
 #include <jansson.h>
 
-#include "base/json_write.h"
 #include "base/mono.h"
 #include "model/report_json.h"
 
@@ -30,8 +29,8 @@ static void write_counts(struct json_writer *w, const struct diag_counts *counts
         jw_end_object(w);
 }
 
-static void write_reason(struct json_writer *w, enum diag_code code, const char *text,
-                         const char *component, uint64_t since)
+static void write_reason(struct json_writer *w, const struct diag_report *r, enum diag_code code,
+                         const char *text, const char *component, uint64_t since)
 {
         jw_begin_object(w);
         jw_member_string(w, "code", diag_code_to_string(code));
@@ -39,7 +38,7 @@ static void write_reason(struct json_writer *w, enum diag_code code, const char 
         if (component)
                 jw_member_string(w, "component", component);
         jw_member_time(w, "since", since);
-        jw_member_bool(w, "acknowledged", false);
+        jw_member_bool(w, "acknowledged", r->maintenance != NULL);
         jw_end_object(w);
 }
 
@@ -53,7 +52,7 @@ static bool write_reasons_of(struct json_writer *w, const struct diag_report *r,
                         continue;
                 if (w->out->n > max_bytes)
                         return false;
-                write_reason(w, c->code, c->text, c->name, c->since_wall_usec);
+                write_reason(w, r, c->code, c->text, c->name, c->since_wall_usec);
         }
         return true;
 }
@@ -66,11 +65,25 @@ static bool write_reasons(struct json_writer *w, const struct diag_report *r, si
         jw_key(w, "reasons");
         jw_begin_array(w);
         if (r->node_code != DIAG_CODE_NONE)
-                write_reason(w, r->node_code, r->node_text, NULL, r->since_wall_usec);
+                write_reason(w, r, r->node_code, r->node_text, NULL, r->since_wall_usec);
         whole = write_reasons_of(w, r, DIAG_UNHEALTHY, max_bytes) &&
                 write_reasons_of(w, r, DIAG_UNKNOWN, max_bytes);
         jw_end_array(w);
         return whole;
+}
+
+void diag_maintenance_write(struct json_writer *w, const struct diag_maintenance *m)
+{
+        if (!m) {
+                jw_null(w);
+                return;
+        }
+        jw_begin_object(w);
+        jw_member_time(w, "since", m->since_wall_usec);
+        jw_member_time(w, "until", m->until_wall_usec);
+        jw_member_string(w, "by", m->by);
+        jw_member_string(w, "reason", m->reason);
+        jw_end_object(w);
 }
 
 /* @max_bytes: no reason begins beyond. False when one was left out. */
@@ -96,13 +109,14 @@ static bool write_head(struct json_writer *w, const struct diag_report *r, size_
         jw_member_string_or_null(w, "mesos_id", n->mesos_id);
         jw_member_string(w, "version", n->version);
         jw_member_string_or_null(w, "dcos_version", n->dcos_version);
+        jw_member_string_or_null(w, "config_hash", n->config_hash);
         jw_member_string(w, "phase", diag_phase_to_string(r->phase));
         jw_member_string(w, "health", diag_health_to_string(r->health));
         jw_member_time(w, "since", r->since_wall_usec);
         write_counts(w, &r->counts);
         whole = write_reasons(w, r, max_bytes);
         jw_key(w, "maintenance");
-        jw_null(w);
+        diag_maintenance_write(w, r->maintenance);
         return whole;
 }
 
@@ -111,7 +125,7 @@ static void write_component_head(struct json_writer *w, const struct diag_compon
         jw_member_string(w, "name", c->name);
         jw_member_string(w, "title", c->title);
         jw_member_string(w, "description", c->description);
-        jw_member_string(w, "kind", "unit");
+        jw_member_string(w, "kind", c->kind == DIAG_COMPONENT_PROBES ? "probe" : "unit");
         jw_member_string(w, "health", diag_health_to_string(c->health));
 }
 
@@ -229,7 +243,48 @@ static void write_unit(struct json_writer *w, const struct diag_component *c)
         jw_end_object(w);
 }
 
-static void write_full_component(struct json_writer *w, const struct diag_component *c)
+static void write_window(struct json_writer *w, const struct diag_probe *p)
+{
+        unsigned n = p->n_window < DIAG_PROBE_WINDOW ? p->n_window : DIAG_PROBE_WINDOW;
+        char bits[DIAG_PROBE_WINDOW + 1];
+
+        for (unsigned i = 0; i < n; i++)
+                bits[i] = p->window >> i & 1 ? '1' : '0';
+        bits[n] = '\0';
+        jw_member_string(w, "window", bits);
+}
+
+static void write_probe(struct json_writer *w, const struct diag_probe *p, bool outputs)
+{
+        jw_begin_object(w);
+        jw_member_string(w, "name", p->name);
+        jw_member_string(w, "kind", p->kind);
+        jw_member_string(w, "health", diag_health_to_string(p->health));
+        jw_member_string(w, "code", diag_code_to_string(p->code));
+        jw_member_string(w, "text", p->text);
+        jw_member_string(w, "output", outputs ? p->output : "");
+        jw_member_time(w, "last_run", p->last_run_wall_usec);
+        jw_member_time(w, "next_run", p->next_run_wall_usec);
+        jw_key(w, "took_seconds");
+        jw_seconds(w, p->took_usec);
+        write_window(w, p);
+        jw_member_uint(w, "fail_after", p->fail_after);
+        jw_member_uint(w, "pass_after", p->pass_after);
+        jw_member_bool(w, "skipped", p->skipped);
+        jw_end_object(w);
+}
+
+static void write_probes(struct json_writer *w, const struct diag_component *c, bool outputs)
+{
+        jw_key(w, "probes");
+        jw_begin_array(w);
+        for (size_t i = 0; i < c->n_probes; i++)
+                write_probe(w, &c->probes[i], outputs);
+        jw_end_array(w);
+}
+
+static void write_full_component(struct json_writer *w, const struct diag_component *c,
+                                 bool outputs)
 {
         jw_begin_object(w);
         write_component_head(w, c);
@@ -237,16 +292,24 @@ static void write_full_component(struct json_writer *w, const struct diag_compon
         jw_member_string(w, "text", c->text);
         jw_member_time(w, "since", c->since_wall_usec);
         jw_member_string(w, "expect", diag_expect_to_string(c->expect));
-        jw_member_string(w, "output", c->output);
-        jw_member_bool(w, "output_truncated", c->output_truncated);
+        jw_member_string(w, "output", outputs ? c->output : "");
+        jw_member_bool(w, "output_truncated", outputs && c->output_truncated);
         write_unit(w, c);
-        write_strings(w, "probes", NULL, 0);
+        write_probes(w, c, outputs);
         write_strings(w, "needs", NULL, 0);
         jw_end_object(w);
 }
 
+void diag_report_write_component(struct buf *out, const struct diag_component *c)
+{
+        struct json_writer w = {.out = out};
+
+        write_full_component(&w, c, true);
+        buf_putc(out, '\n');
+}
+
 /* Everything but the moment, which follows as the last member: this much is made once. */
-static struct blob *render_full_head(const struct diag_report *r)
+static struct blob *render_full_head(const struct diag_report *r, bool outputs)
 {
         _cleanup_(buf_done) struct buf out = {0};
         struct json_writer w = {.out = &out};
@@ -256,24 +319,46 @@ static struct blob *render_full_head(const struct diag_report *r)
         jw_key(&w, "components");
         jw_begin_array(&w);
         for (size_t i = 0; i < r->n_components; i++)
-                write_full_component(&w, &r->components[i]);
+                write_full_component(&w, &r->components[i], outputs);
         jw_end_array(&w);
         jw_member_bool(&w, "truncated", r->truncated);
         return blob_new_take(&out);
 }
 
-void diag_report_write_full(struct buf *out, const struct diag_report *r,
-                            const struct diag_moment *moment)
+static struct blob *render_with_outputs(const struct diag_report *r)
 {
-        _cleanup_(blob_unrefp) struct blob *head = NULL;
-        struct json_writer w = {.out = out, .depth = 1, .need_comma = true};
+        return render_full_head(r, true);
+}
 
-        head = diag_report_rendered(r, DIAG_MEMO_V2_FULL, render_full_head);
+static struct blob *render_reasons(const struct diag_report *r)
+{
+        return render_full_head(r, false);
+}
+
+struct blob *diag_report_full_head(const struct diag_report *r, bool outputs)
+{
+        return diag_report_rendered(r, outputs ? DIAG_MEMO_V2_FULL : DIAG_MEMO_V2_REASONS,
+                                    outputs ? render_with_outputs : render_reasons);
+}
+
+void diag_report_write_full(struct buf *out, const struct diag_report *r,
+                            const struct diag_moment *moment, bool outputs)
+{
+        _cleanup_(blob_unrefp) struct blob *head = diag_report_full_head(r, outputs);
+
         if (!head) {
                 out->error = -ENOMEM;
                 return;
         }
         buf_append(out, blob_data(head), blob_size(head));
+        diag_report_write_full_tail(out, r, moment);
+}
+
+void diag_report_write_full_tail(struct buf *out, const struct diag_report *r,
+                                 const struct diag_moment *moment)
+{
+        struct json_writer w = {.out = out, .depth = 1, .need_comma = true};
+
         jw_key(&w, "system");
         jw_begin_object(&w);
         jw_member_string_or_null(&w, "state", r->system.state);
@@ -459,10 +544,65 @@ static void read_unit(struct reader *rd, const json_t *o, struct diag_component 
         c->unit = u;
 }
 
+static void read_window(struct reader *rd, const json_t *o, struct diag_probe *p)
+{
+        const char *bits = get_string(rd, o, "window");
+
+        if (strspn(bits, "01") != strlen(bits) || strlen(bits) > DIAG_PROBE_WINDOW) {
+                wrong(rd, "window", "a short string of 0 and 1");
+                return;
+        }
+        for (; *bits; bits++, p->n_window++)
+                p->window |= (uint64_t)(*bits == '1') << p->n_window;
+}
+
+static void read_probe(struct reader *rd, const json_t *o, struct diag_probe *p)
+{
+        *p = (struct diag_probe){
+                .name = get_string(rd, o, "name"),
+                .kind = get_string(rd, o, "kind"),
+                .health = diag_health_from_string(get_string(rd, o, "health")),
+                .code = diag_code_from_string(get_string(rd, o, "code")),
+                .text = get_string(rd, o, "text"),
+                .output = get_string(rd, o, "output"),
+                .last_run_wall_usec = get_time(rd, o, "last_run"),
+                .next_run_wall_usec = get_time(rd, o, "next_run"),
+                .took_usec = get_seconds(rd, o, "took_seconds"),
+                .fail_after = (unsigned)get_uint(rd, o, "fail_after", UINT32_MAX),
+                .pass_after = (unsigned)get_uint(rd, o, "pass_after", UINT32_MAX),
+                .skipped = get_bool(rd, o, "skipped"),
+        };
+        read_window(rd, o, p);
+}
+
+/* At most DIAG_PROBES_MAX, further ones are dropped; how many. */
+static size_t read_probes(struct reader *top, const json_t *o, size_t i, struct diag_probe *probes)
+{
+        json_t *list = get_array(top, o, "probes"), *v;
+        size_t n = 0, k;
+
+        json_array_foreach (list, k, v) {
+                char where[64];
+                struct reader rd = {top->e, where, 0};
+
+                if (n == DIAG_PROBES_MAX)
+                        break;
+                (void)snprintf(where, sizeof(where), "components[%zu].probes[%zu].", i, k);
+                if (json_is_object(v))
+                        read_probe(&rd, v, &probes[n++]);
+                else
+                        wrong(&rd, "(entry)", "an object");
+                if (rd.error && !top->error)
+                        top->error = rd.error;
+        }
+        return n;
+}
+
 static int read_component(struct reader *top, const json_t *o, size_t i, struct diag_report *r)
 {
         char where[48];
         struct reader rd = {top->e, where, 0};
+        struct diag_probe probes[DIAG_PROBES_MAX];
         struct diag_unit unit;
         struct diag_component c;
         const json_t *u;
@@ -482,10 +622,14 @@ static int read_component(struct reader *top, const json_t *o, size_t i, struct 
                 .output = get_string(&rd, o, "output"),
                 .output_truncated = get_bool(&rd, o, "output_truncated"),
                 .since_wall_usec = get_time(&rd, o, "since"),
+                .kind = streq(get_string(&rd, o, "kind"), "probe") ? DIAG_COMPONENT_PROBES
+                                                                   : DIAG_COMPONENT_UNIT,
+                .probes = probes,
         };
         (void)diag_expect_from_string(get_string(&rd, o, "expect"), &c.expect);
         if (!*c.name)
                 wrong(&rd, "name", "there");
+        c.n_probes = read_probes(&rd, o, i, probes);
         u = get_object(&rd, o, "unit");
         if (u) {
                 (void)snprintf(where, sizeof(where), "components[%zu].unit.", i);
@@ -527,6 +671,7 @@ static void read_node(struct reader *rd, const json_t *o, struct diag_node *n)
                 .mesos_id = get_string(rd, o, "mesos_id"),
                 .version = get_string(rd, o, "version"),
                 .dcos_version = get_string(rd, o, "dcos_version"),
+                .config_hash = get_string(rd, o, "config_hash"),
                 .port = (uint16_t)get_uint(rd, o, "port", UINT16_MAX),
         };
         (void)diag_role_from_string(get_string(rd, o, "role"), &n->role);
@@ -552,6 +697,24 @@ static void read_system(struct reader *rd, const json_t *o, struct diag_system *
                                               : get_seconds(rd, s, "confirmed_age_seconds"),
         };
         rd->where = "";
+}
+
+static void read_maintenance(struct reader *rd, const json_t *o, struct diag_report *r)
+{
+        const json_t *m = get_object(rd, o, "maintenance");
+        struct diag_maintenance maintenance;
+
+        if (!m)
+                return;
+        rd->where = "maintenance.";
+        maintenance = (struct diag_maintenance){
+                .since_wall_usec = get_time(rd, m, "since"),
+                .until_wall_usec = get_time(rd, m, "until"),
+                .by = get_string(rd, m, "by"),
+                .reason = get_string(rd, m, "reason"),
+        };
+        rd->where = "";
+        diag_report_set_maintenance(r, &maintenance);
 }
 
 /* The reason that names no component is the node's own. */
@@ -612,6 +775,7 @@ static int read_report(struct reader *rd, const json_t *o, struct diag_report *r
                 if (streq(get_string(rd, o, "phase"), diag_phase_to_string((enum diag_phase)p)))
                         r->phase = (enum diag_phase)p;
         read_own_reason(rd, o, r);
+        read_maintenance(rd, o, r);
         if (rd->error)
                 return rd->error;
         k = read_components(rd, o, r);
@@ -631,8 +795,8 @@ static int read_report(struct reader *rd, const json_t *o, struct diag_report *r
         return 0;
 }
 
-int diag_report_from_json(struct diag_report **ret, struct diag_moment *moment, const char *text,
-                          size_t n, struct err *e)
+static int decode(struct diag_report **ret, struct diag_moment *moment, const char *text, size_t n,
+                  struct err *e)
 {
         _cleanup_(diag_report_unrefp) struct diag_report *r = NULL;
         _cleanup_(json_decrefp) json_t *o = NULL;
@@ -646,6 +810,8 @@ int diag_report_from_json(struct diag_report **ret, struct diag_moment *moment, 
         if (n > DIAG_REPORT_JSON_MAX)
                 return err_set(e, -E2BIG, "%zu bytes are more than %u", n, DIAG_REPORT_JSON_MAX);
         o = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
+        if (!o && !*je.text) /* jansson has words for everything else */
+                return -ENOMEM;
         if (!o)
                 return err_set(e, -EBADMSG, "line %d: %s", je.line, je.text);
         if (!json_is_object(o))
@@ -664,4 +830,12 @@ int diag_report_from_json(struct diag_report **ret, struct diag_moment *moment, 
         if (moment)
                 *moment = then;
         return 0;
+}
+
+int diag_report_from_json(struct diag_report **ret, struct diag_moment *moment, const char *text,
+                          size_t n, struct err *e)
+{
+        int k = decode(ret, moment, text, n, e);
+
+        return k == -ENOMEM ? err_set(e, k, "out of memory") : k;
 }

@@ -8,6 +8,7 @@
  */
 
 #include "base/err.h"
+#include "base/json_write.h"
 #include "model/report.h"
 
 #define DIAG_REPORT_JSON_MAX       (16u * 1024u * 1024u) /* most that we decode */
@@ -21,9 +22,31 @@ struct diag_moment {
         uint64_t confirmed_age_usec; /* USEC_INFINITY: systemd has never answered */
 };
 
-/** diag_report_write_full() - the full form; failures are in out->error. Any thread. */
+/**
+ * diag_report_full_head() - the full form without its end: what does not depend on the moment
+ * @outputs: false: without what components and probes printed
+ *
+ * Made once for each report, and the same bytes for everybody. Return: a new reference; NULL: out of
+ * memory. Any thread.
+ */
+struct blob *diag_report_full_head(const struct diag_report *r, bool outputs);
+
+/** diag_report_write_full_tail() - the end: a few hundred bytes. Failures are in out->error. */
+void diag_report_write_full_tail(struct buf *out, const struct diag_report *r,
+                                 const struct diag_moment *moment);
+
+/**
+ * diag_report_write_full() - the full form, a copy of both; failures are in out->error. Any thread.
+ * @outputs: false: without what components and probes printed
+ */
 void diag_report_write_full(struct buf *out, const struct diag_report *r,
-                            const struct diag_moment *moment);
+                            const struct diag_moment *moment, bool outputs);
+
+/** diag_report_write_component() - one component of the full form, outputs included. */
+void diag_report_write_component(struct buf *out, const struct diag_component *c);
+
+/** diag_maintenance_write() - null without one. */
+void diag_maintenance_write(struct json_writer *w, const struct diag_maintenance *m);
 
 /**
  * diag_report_from_json() - decode what a node says about itself, either form

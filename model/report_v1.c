@@ -111,26 +111,48 @@ void diag_v1_reason(struct buf *out, const struct diag_component *c)
         }
 }
 
-static void write_output(struct json_writer *w, struct buf *scratch, const struct diag_component *c)
+/* A document in the making. */
+struct spelling {
+        struct json_writer w;
+        struct buf scratch;
+        bool outputs; /* not the reasons alone */
+};
+
+static void write_probe_outputs(struct buf *out, const struct diag_component *c)
 {
+        for (size_t i = 0; i < c->n_probes; i++)
+                if (c->probes[i].health != DIAG_HEALTHY && *c->probes[i].output)
+                        buf_printf(out, "\n[probe %s]\n%s", c->probes[i].name, c->probes[i].output);
+}
+
+static void write_output(struct spelling *s, const struct diag_component *c)
+{
+        struct json_writer *w = &s->w;
+        struct buf *scratch = &s->scratch;
+
         buf_clear(scratch);
         if (c->health != DIAG_HEALTHY) {
                 diag_v1_reason(scratch, c);
                 buf_putc(scratch, '\n');
+        }
+        if (c->health != DIAG_HEALTHY && s->outputs) {
                 buf_puts(scratch, c->output);
+                write_probe_outputs(scratch, c);
         }
         jw_member_string(w, "output", buf_cstr(scratch));
         if (scratch->error && !w->out->error)
                 w->out->error = scratch->error;
 }
 
-static void write_unit(struct json_writer *w, struct buf *scratch, const struct diag_component *c)
+static void write_unit(struct spelling *s, const struct diag_component *c)
 {
+        struct json_writer *w = &s->w;
+
         jw_begin_object(w);
         jw_member_string(w, "id", c->name);
         jw_key(w, "health");
         jw_int(w, diag_v1_health(c->health));
-        write_output(w, scratch, c);
+        write_output(s, c);
         jw_member_string(w, "description", c->description);
         jw_member_string(w, "help", "");
         jw_member_string(w, "name", c->title);
@@ -138,9 +160,8 @@ static void write_unit(struct json_writer *w, struct buf *scratch, const struct 
 }
 
 /* An old master reads an empty list as healthy, so a node without components shows its target. */
-static void write_units(struct json_writer *w, const struct diag_report *r)
+static void write_units(struct spelling *s, const struct diag_report *r)
 {
-        _cleanup_(buf_done) struct buf scratch = {0};
         const struct diag_component nothing = {
                 .name = r->target,
                 .title = r->target,
@@ -151,29 +172,41 @@ static void write_units(struct json_writer *w, const struct diag_report *r)
                 .output = "",
         };
 
-        jw_begin_array(w);
+        jw_begin_array(&s->w);
         for (size_t i = 0; i < r->n_components; i++)
-                write_unit(w, &scratch, &r->components[i]);
+                write_unit(s, &r->components[i]);
         if (!r->n_components)
-                write_unit(w, &scratch, &nothing);
-        jw_end_array(w);
+                write_unit(s, &nothing);
+        jw_end_array(&s->w);
+}
+
+static struct blob *render(const struct diag_report *r, bool outputs)
+{
+        _cleanup_(buf_done) struct buf out = {0};
+        struct spelling s = {.w.out = &out, .outputs = outputs};
+        struct json_writer *w = &s.w;
+
+        jw_begin_object(w);
+        jw_key(w, "units");
+        write_units(&s, r);
+        buf_done(&s.scratch);
+        jw_member_string(w, "hostname", r->node.kernel_hostname);
+        jw_member_string(w, "ip", r->node.address);
+        jw_member_string(w, "dcos_version", r->node.dcos_version);
+        jw_member_string(w, "node_role", diag_role_to_string(r->node.role));
+        jw_member_string(w, "mesos_id", r->node.mesos_id);
+        jw_member_string(w, "dcos_diagnostics_version", r->node.version);
+        jw_end_object(w);
+        buf_putc(&out, '\n');
+        return blob_new_take(&out);
 }
 
 struct blob *diag_report_render_v1(const struct diag_report *r)
 {
-        _cleanup_(buf_done) struct buf out = {0};
-        struct json_writer w = {.out = &out};
+        return render(r, true);
+}
 
-        jw_begin_object(&w);
-        jw_key(&w, "units");
-        write_units(&w, r);
-        jw_member_string(&w, "hostname", r->node.kernel_hostname);
-        jw_member_string(&w, "ip", r->node.address);
-        jw_member_string(&w, "dcos_version", r->node.dcos_version);
-        jw_member_string(&w, "node_role", diag_role_to_string(r->node.role));
-        jw_member_string(&w, "mesos_id", r->node.mesos_id);
-        jw_member_string(&w, "dcos_diagnostics_version", r->node.version);
-        jw_end_object(&w);
-        buf_putc(&out, '\n');
-        return blob_new_take(&out);
+struct blob *diag_report_render_v1_reasons(const struct diag_report *r)
+{
+        return render(r, false);
 }

@@ -14,5 +14,8 @@ int diag_v1_health(enum diag_health h) _const_;
 /** diag_report_render_v1() - for diag_report_rendered(); ends with a newline. */
 struct blob *diag_report_render_v1(const struct diag_report *r);
 
+/** diag_report_render_v1_reasons() - the same for those who may not read what units print. */
+struct blob *diag_report_render_v1_reasons(const struct diag_report *r);
+
 /** diag_v1_reason() - first line of a unit's "output"; "" when healthy. Appended to @out. */
 void diag_v1_reason(struct buf *out, const struct diag_component *c);

@@ -5,7 +5,7 @@
 
 static void write_full(struct buf *b, const struct diag_report *r, const struct diag_moment *m)
 {
-        diag_report_write_full(b, r, m);
+        diag_report_write_full(b, r, m, true);
         MUST(!b->error);
 }
 

@@ -22,7 +22,14 @@ struct plan {
         bool truncated;
         enum diag_code reason; /* with its word as text, unhealthy */
         const struct diag_node *node;
+        const struct diag_maintenance *maintenance;
 };
+
+static const struct diag_maintenance work = {.reason = "disks", .by = "uid 0"},
+                                     work_prolonged = {.reason = "disks",
+                                                       .by = "uid 0",
+                                                       .until_wall_usec = 9};
+static const struct diag_probe timed = {.name = "p", .took_usec = 7, .window = 1, .n_window = 1};
 
 static struct diag_report *build(const struct plan *p)
 {
@@ -35,6 +42,7 @@ static struct diag_report *build(const struct plan *p)
         if (p->reason)
                 diag_report_set_reason(r, DIAG_UNHEALTHY, p->reason,
                                        diag_code_to_string(p->reason));
+        diag_report_set_maintenance(r, p->maintenance);
         for (size_t i = 0; i < PARTS && p->parts[i].name; i++)
                 ck_assert_int_eq(diag_report_add(r, &p->parts[i]), 0);
         return r;
@@ -119,6 +127,16 @@ static const struct {
                      .n_restarts_recent = 3, .last_run_ended_mono_usec = 9, .notes = {"n"},
                      .n_notes = 1, .unit = &counted, .expect = DIAG_EXPECT_RUNNING,
                      .since_wall_usec = 1}}}},
+        {"what its probes measured", "", {.parts = {GOOD("a")}},
+         {.parts = {{.name = "a", .health = DIAG_HEALTHY, .probes = &timed, .n_probes = 1}}}},
+        {"maintenance", "*3 ", {.parts = {BAD("a")}},
+         {.parts = {BAD("a")}, .maintenance = &work}},
+        {"the same maintenance", "", {.parts = {BAD("a")}, .maintenance = &work},
+         {.parts = {BAD("a")}, .maintenance = &work}},
+        {"longer maintenance", "*3 ", {.parts = {BAD("a")}, .maintenance = &work},
+         {.parts = {BAD("a")}, .maintenance = &work_prolonged}},
+        {"maintenance ended", "*3 ", {.parts = {BAD("a")}, .maintenance = &work},
+         {.parts = {BAD("a")}}},
         {"who the node is", "*3 ", {.parts = {GOOD("a")}},
          {.parts = {GOOD("a")}, .node = &other_node}},
         {"starting to running", "*3 ", {.parts = {GOOD("a")}},
@@ -444,7 +462,10 @@ START_TEST(copies_everything)
         _cleanup_(diag_report_unrefp) struct diag_report *r = NULL;
         char s[2] = "x";
         struct diag_unit u = {.id = s, .result = s, .triggered_by = {s}, .n_triggered_by = 1};
-        const struct diag_component c = {.name = s, .text = s, .unit = &u};
+        const struct diag_probe p = {.name = s, .kind = s, .text = s, .output = s};
+        const struct diag_component c = {
+                .name = s, .text = s, .unit = &u, .probes = &p, .n_probes = 1};
+        const struct diag_maintenance m = {.reason = s, .by = s};
         const struct diag_node n = {.node_id = s,
                                     .boot_id = s,
                                     .hostname = s,
@@ -452,6 +473,7 @@ START_TEST(copies_everything)
                                     .address = s,
                                     .version = s,
                                     .dcos_version = s,
+                                    .config_hash = s,
                                     .port = 1050,
                                     .role = DIAG_ROLE_AGENT};
         const struct diag_system system = {
@@ -460,6 +482,7 @@ START_TEST(copies_everything)
         ck_assert_int_eq(diag_report_new(&r, &n, &system, s), 0);
         ck_assert_int_eq(diag_report_add(r, &c), 0);
         diag_report_set_reason(r, DIAG_UNKNOWN, DIAG_CODE_NO_FACTS, s);
+        diag_report_set_maintenance(r, &m);
         s[0] = 'y';
         u.n_restarts = 9;
         ck_assert_str_eq(r->node.node_id, "x");
@@ -486,6 +509,12 @@ START_TEST(copies_everything)
         ck_assert_str_eq(r->components[0].unit->sub_state, "");
         ck_assert_str_eq(r->components[0].unit->triggered_by[0], "x");
         ck_assert_uint_eq(r->components[0].unit->n_restarts, 0);
+        ck_assert_str_eq(r->components[0].probes[0].name, "x");
+        ck_assert_str_eq(r->components[0].probes[0].kind, "x");
+        ck_assert_str_eq(r->components[0].probes[0].text, "x");
+        ck_assert_str_eq(r->components[0].probes[0].output, "x");
+        ck_assert_str_eq(r->maintenance->reason, "x");
+        ck_assert_str_eq(r->maintenance->by, "x");
 }
 END_TEST
 
@@ -493,9 +522,14 @@ END_TEST
 
 START_TEST(has_a_twin_that_claims_nothing)
 {
+        static const struct diag_probe probe = {
+                .name = "p", .health = DIAG_HEALTHY, .code = DIAG_CODE_OK, .output = "line\n"};
         static const struct plan p = {
+                .maintenance = &work,
                 .parts = {GOOD("a"),
                           {.name = "b",
+                           .probes = &probe,
+                           .n_probes = 1,
                            .title = "B",
                            .health = DIAG_UNHEALTHY,
                            .output = "line\n",
@@ -534,6 +568,10 @@ START_TEST(has_a_twin_that_claims_nothing)
                 ck_assert_uint_eq(stale->components[i].since_wall_usec, NOW);
         }
         ck_assert_str_eq(stale->components[1].title, "B");
+        ck_assert_int_eq(stale->components[1].probes[0].health, DIAG_UNKNOWN);
+        ck_assert_int_eq(stale->components[1].probes[0].code, DIAG_CODE_FACTS_STALE);
+        ck_assert_str_eq(stale->components[1].probes[0].output, "");
+        ck_assert_str_eq(stale->maintenance->reason, "disks");
         ck_assert_str_eq(r->components[1].output, "line\n"); /* the first one is as it was */
         ck_assert_int_eq(r->components[0].health, DIAG_HEALTHY);
 }

@@ -22,6 +22,7 @@ static const struct diag_node node = {
         .address = "10.0.0.1",
         .version = "0.1.0",
         .dcos_version = "2.1",
+        .config_hash = "c0ffee0000000001",
         .port = 1051,
         .role = DIAG_ROLE_MASTER,
 };
@@ -126,7 +127,8 @@ static struct diag_report *decode(const char *text, size_t n, struct diag_moment
 #define HEAD(health, since, counts, reasons)                                                      \
         "{\"node_id\":\"6f1c\",\"boot_id\":\"0c8a\",\"instance\":\"9f3c2a11d0b4e677\",\"seq\":2," \
         "\"hostname\":\"m1\",\"address\":\"10.0.0.1\",\"port\":1051,\"role\":\"master\","         \
-        "\"mesos_id\":null,\"version\":\"0.1.0\",\"dcos_version\":\"2.1\",\"phase\":\"running\"," \
+        "\"mesos_id\":null,\"version\":\"0.1.0\",\"dcos_version\":\"2.1\","                       \
+        "\"config_hash\":\"c0ffee0000000001\",\"phase\":\"running\","                             \
         "\"health\":\"" health "\",\"since\":\"" since "\",\"counts\":{" counts "},"              \
         "\"reasons\":[" reasons "],\"maintenance\":null,\"components\":["
 #define COMPONENT_B \
@@ -166,7 +168,7 @@ START_TEST(spells_the_full_form)
         _cleanup_(diag_report_unrefp) struct diag_report *r = build_sealed(&parts[1], 1);
         _cleanup_(buf_done) struct buf b = {0};
 
-        diag_report_write_full(&b, r, &moment);
+        diag_report_write_full(&b, r, &moment, true);
         ck_assert_int_eq(b.error, 0);
         ck_assert_str_eq(
                 buf_cstr(&b),
@@ -189,6 +191,111 @@ START_TEST(spells_the_full_form)
 }
 END_TEST
 
+/* --- what is asked of components themselves, and maintenance ----------------------------------- */
+
+static const struct diag_probe asked[] = {
+        {.name = "ping",
+         .kind = "http",
+         .health = DIAG_UNHEALTHY,
+         .code = DIAG_CODE_PROBE_FAILED,
+         .text = "HTTP status 503",
+         .output = "no leader",
+         .last_run_wall_usec = NOW - S,
+         .next_run_wall_usec = NOW + 9 * S,
+         .took_usec = 12 * USEC_PER_MSEC,
+         .window = 0x6, /* newest first: 0 1 1 */
+         .n_window = 3,
+         .fail_after = 3,
+         .pass_after = 2},
+        {.name = "disk", .kind = "exec", .code = DIAG_CODE_PROBE_NOT_RUN, .skipped = true},
+};
+static const struct diag_component api = {
+        .name = "api",
+        .title = "API",
+        .kind = DIAG_COMPONENT_PROBES,
+        .health = DIAG_UNHEALTHY,
+        .code = DIAG_CODE_PROBE_FAILED,
+        .text = "probe ping: HTTP status 503",
+        .probes = asked,
+        .n_probes = 2,
+};
+static const struct diag_maintenance work = {
+        .reason = "new disks", .by = "uid 0", .since_wall_usec = NOW, .until_wall_usec = NOW + S};
+
+static struct diag_report *build_asked(void)
+{
+        struct diag_report *r = build(&api, 1);
+
+        diag_report_set_maintenance(r, &work);
+        ck_assert_int_eq(diag_report_seal(r, NULL, NOW, NULL, NULL), 0);
+        return r;
+}
+
+START_TEST(spells_probes_in_the_order_of_their_names)
+{
+        _cleanup_(diag_report_unrefp) struct diag_report *r = build_asked();
+        _cleanup_(buf_done) struct buf b = {0};
+
+        diag_report_write_component(&b, &r->components[0]);
+        ck_assert_str_eq(
+                buf_cstr(&b),
+                "{\"name\":\"api\",\"title\":\"API\",\"description\":\"\",\"kind\":\"probe\","
+                "\"health\":\"unhealthy\",\"code\":\"probe-failed\","
+                "\"text\":\"probe ping: HTTP status 503\",\"since\":\"" NOW_TEXT "\","
+                "\"expect\":\"auto\",\"output\":\"\",\"output_truncated\":false,\"unit\":null,"
+                "\"probes\":[{\"name\":\"disk\",\"kind\":\"exec\",\"health\":\"unknown\","
+                "\"code\":\"probe-not-run\",\"text\":\"\",\"output\":\"\",\"last_run\":null,"
+                "\"next_run\":null,\"took_seconds\":0,\"window\":\"\",\"fail_after\":0,"
+                "\"pass_after\":0,\"skipped\":true},{\"name\":\"ping\",\"kind\":\"http\","
+                "\"health\":\"unhealthy\",\"code\":\"probe-failed\",\"text\":\"HTTP status 503\","
+                "\"output\":\"no leader\",\"last_run\":\"2026-11-21T00:44:06.123Z\","
+                "\"next_run\":\"2026-11-21T00:44:16.123Z\",\"took_seconds\":0.012,"
+                "\"window\":\"011\",\"fail_after\":3,\"pass_after\":2,\"skipped\":false}],"
+                "\"needs\":[]}\n");
+}
+END_TEST
+
+START_TEST(reads_probes_and_maintenance_that_it_wrote)
+{
+        _cleanup_(diag_report_unrefp) struct diag_report *r = build_asked(), *copy = NULL;
+        _cleanup_(buf_done) struct buf one = {0}, two = {0};
+        const struct diag_probe *p;
+        struct diag_moment m;
+
+        diag_report_write_full(&one, r, &moment, true);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "\"acknowledged\":true"));
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&one), "\"by\":\"uid 0\",\"reason\":\"new disks\"}"));
+        copy = decode(one.data, one.n, &m);
+        diag_report_write_full(&two, copy, &m, true);
+        ck_assert_str_eq(buf_cstr(&two), buf_cstr(&one));
+        ck_assert_int_eq(copy->components[0].kind, DIAG_COMPONENT_PROBES);
+        p = &copy->components[0].probes[1];
+        ck_assert_uint_eq(p->window, 0x6);
+        ck_assert_uint_eq(p->n_window, 3);
+        ck_assert_uint_eq(copy->maintenance->until_wall_usec, NOW + S);
+        /* It has never made anything healthy. */
+        ck_assert_int_eq(copy->health, DIAG_UNHEALTHY);
+}
+END_TEST
+
+START_TEST(leaves_out_what_was_printed)
+{
+        _cleanup_(diag_report_unrefp) struct diag_report *r = NULL;
+        _cleanup_(buf_done) struct buf with = {0}, without = {0};
+
+        r = build(&api, 1);
+        ck_assert_int_eq(diag_report_add(r, &parts[1]), 0);
+        ck_assert_int_eq(diag_report_seal(r, NULL, NOW, NULL, NULL), 0);
+        diag_report_write_full(&with, r, &moment, true);
+        diag_report_write_full(&without, r, &moment, false);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&with), "no leader"));
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&with), "line 1"));
+        ck_assert_ptr_null(strstr(buf_cstr(&without), "no leader"));
+        ck_assert_ptr_null(strstr(buf_cstr(&without), "line 1"));
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&without), "exited with status 3"));
+}
+END_TEST
+
 START_TEST(says_null_for_what_is_not_known)
 {
         static const struct diag_node nobody = {0};
@@ -201,12 +308,13 @@ START_TEST(says_null_for_what_is_not_known)
         ck_assert_int_eq(diag_report_new(&r, &nobody, &(struct diag_system){0}, ""), 0);
         ck_assert_int_eq(diag_report_add(r, &c), 0);
         ck_assert_int_eq(diag_report_seal(r, NULL, 0, NULL, NULL), 0);
-        diag_report_write_full(&b, r, &never);
+        diag_report_write_full(&b, r, &never, true);
         ck_assert_str_eq(
                 buf_cstr(&b),
                 "{\"node_id\":\"\",\"boot_id\":null,\"instance\":\"0000000000000000\",\"seq\":2,"
                 "\"hostname\":null,\"address\":null,\"port\":null,\"role\":null,"
                 "\"mesos_id\":null,\"version\":\"\",\"dcos_version\":null,"
+                "\"config_hash\":null,"
                 "\"phase\":\"starting\",\"health\":\"unknown\",\"since\":null,"
                 "\"counts\":{\"healthy\":0,\"unhealthy\":0,\"unknown\":1},"
                 "\"reasons\":[{\"code\":\"\",\"text\":\"\",\"component\":\"a\",\"since\":null,"
@@ -237,9 +345,9 @@ START_TEST(reads_what_it_wrote)
 
         diag_report_set_reason(r, DIAG_UNHEALTHY, DIAG_CODE_SYSTEM_MAINTENANCE, "for repair");
         ck_assert_int_eq(diag_report_seal(r, NULL, NOW, NULL, NULL), 0);
-        diag_report_write_full(&one, r, &moment);
+        diag_report_write_full(&one, r, &moment, true);
         copy = decode(one.data, one.n, &m);
-        diag_report_write_full(&two, copy, &m);
+        diag_report_write_full(&two, copy, &m, true);
         ck_assert_str_eq(buf_cstr(&two), buf_cstr(&one));
 
         ck_assert_str_eq(copy->node.hostname, "m1");
@@ -300,7 +408,7 @@ START_TEST(reads_ages_to_the_millisecond)
         struct diag_moment m = {.confirmed_age_usec = ages[_i]}, got;
         _cleanup_(buf_done) struct buf b = {0};
 
-        diag_report_write_full(&b, r, &m);
+        diag_report_write_full(&b, r, &m, true);
         copy = decode(b.data, b.n, &got);
         ck_assert_ptr_nonnull(copy);
         ck_assert_uint_eq(got.confirmed_age_usec, ages[_i]);
@@ -551,6 +659,17 @@ static const struct {
         {WITH("\"counts\":[]"), "counts is not an object"},
         {WITH("\"counts\":{\"healthy\":-1}"), "counts.healthy" NUMBER},
         {WITH("\"counts\":{\"unknown\":4294967296}"), "counts.unknown" NUMBER},
+        {WITH("\"config_hash\":1"), "config_hash" STRING},
+        {WITH("\"maintenance\":true"), "maintenance is not an object"},
+        {WITH("\"maintenance\":{\"until\":\"2027\"}"), "maintenance.until" TIME},
+        {WITH("\"maintenance\":{\"reason\":5}"), "maintenance.reason" STRING},
+        {PART("\"probes\":{}"), "components[0].probes is not a list"},
+        {PART("\"probes\":[5]"), "components[0].probes[0].(entry) is not an object"},
+        {PART("\"probes\":[{},{\"name\":5}]"), "components[0].probes[1].name" STRING},
+        {PART("\"probes\":[{\"window\":\"0x\"}]"),
+         "components[0].probes[0].window is not a short string of 0 and 1"},
+        {PART("\"probes\":[{\"took_seconds\":-1}]"),
+         "components[0].probes[0].took_seconds is not a number of seconds"},
         {WITH("\"system\":1"), "system is not an object"},
         {WITH("\"system\":{},\"counts\":{},\"reasons\":[{}],\"seq\":-1"), "seq" NUMBER},
         {WITH("\"reasons\":[{},{\"component\":5},5]"), "reasons is not a list of objects"},
@@ -691,6 +810,20 @@ START_TEST(cuts_long_strings)
 }
 END_TEST
 
+START_TEST(drops_probes_that_are_too_many)
+{
+        _cleanup_(diag_report_unrefp) struct diag_report *r = NULL;
+        _cleanup_(buf_done) struct buf b = {0};
+
+        buf_puts(&b, "{" ID ",\"components\":[{\"name\":\"a\",\"probes\":[{}");
+        for (size_t i = 0; i < DIAG_PROBES_MAX; i++)
+                buf_puts(&b, ",{}");
+        buf_puts(&b, "]}]}");
+        r = decode(b.data, b.n, NULL);
+        ck_assert_uint_eq(r->components[0].n_probes, DIAG_PROBES_MAX);
+}
+END_TEST
+
 START_TEST(drops_what_is_too_many)
 {
         static const char text[] =
@@ -713,7 +846,7 @@ START_TEST(takes_what_a_newer_node_says)
                 "{" ID ",\"new\":{\"er\":[1]},\"health\":\"superb\",\"phase\":\"dancing\","
                 "\"role\":\"king\","
                 "\"reasons\":[{\"code\":\"of-the-future\",\"text\":\"x\",\"n\":1}],"
-                "\"maintenance\":{\"until\":\"2027\"},"
+                "\"maintenance\":{\"mood\":\"good\"},"
                 "\"components\":[{\"name\":\"a\",\"kind\":\"container\",\"health\":\"dubious\","
                 "\"code\":\"of-the-future\",\"text\":\"x\",\"expect\":\"bliss\",\"mood\":3,"
                 "\"unit\":{\"exit_signal\":\"SIGNEW\",\"pet\":null},\"probes\":[{}],"
@@ -816,6 +949,10 @@ int main(void)
 
         tcase_add_test(bytes, spells_the_short_form);
         tcase_add_test(bytes, spells_the_full_form);
+        tcase_add_test(bytes, spells_probes_in_the_order_of_their_names);
+        tcase_add_test(bytes, reads_probes_and_maintenance_that_it_wrote);
+        tcase_add_test(bytes, leaves_out_what_was_printed);
+        tcase_add_test(bytes, drops_probes_that_are_too_many);
         tcase_add_test(bytes, says_null_for_what_is_not_known);
         suite_add_tcase(s, bytes);
 

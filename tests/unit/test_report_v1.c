@@ -79,6 +79,37 @@ START_TEST(spells_small_reports)
 }
 END_TEST
 
+START_TEST(shows_what_was_printed_only_to_those_who_may)
+{
+        static const struct diag_probe probes[] = {
+                {.name = "fine", .health = DIAG_HEALTHY,   .output = "all is well"},
+                {.name = "ping", .health = DIAG_UNHEALTHY, .output = "no leader"  },
+        };
+        static const struct diag_component part = {
+                .name = "b.service",
+                .health = DIAG_UNHEALTHY,
+                .code = DIAG_CODE_PROBE_FAILED,
+                .text = "probe ping: HTTP status 503",
+                .output = "line\n",
+                .probes = probes,
+                .n_probes = 2,
+        };
+        _cleanup_(diag_report_unrefp) struct diag_report *r = NULL;
+        _cleanup_(blob_unrefp) struct blob *all = NULL, *reasons = NULL;
+
+        ck_assert_int_eq(diag_report_new(&r, &node, &nothing, "dcos.target"), 0);
+        ck_assert_int_eq(diag_report_add(r, &part), 0);
+        ck_assert_int_eq(diag_report_seal(r, NULL, NOW, NULL, NULL), 0);
+        all = diag_report_render_v1(r);
+        reasons = diag_report_render_v1_reasons(r);
+        ck_assert_ptr_nonnull(strstr(blob_data(all),
+                                     "\"output\":\"probe ping: HTTP status 503\\nline\\n\\n"
+                                     "[probe ping]\\nno leader\""));
+        ck_assert_ptr_nonnull(
+                strstr(blob_data(reasons), "\"output\":\"probe ping: HTTP status 503\\n\""));
+}
+END_TEST
+
 START_TEST(shows_its_target_when_there_is_no_component)
 {
         _cleanup_(blob_unrefp) struct blob *b = render(NULL, 0, "dcos.target was not found");
@@ -236,6 +267,11 @@ static const struct {
         {DIAG_CODE_FACTS_STALE,              PLAIN       },
         {DIAG_CODE_NO_COMPONENTS,            PLAIN       },
         {DIAG_CODE_SYSTEM_MAINTENANCE,       PLAIN       },
+        {DIAG_CODE_PROBE_FAILED,             PLAIN       },
+        {DIAG_CODE_PROBE_TIMEOUT,            PLAIN       },
+        {DIAG_CODE_PROBE_UNKNOWN,            PLAIN       },
+        {DIAG_CODE_PROBE_LATE,               PLAIN       },
+        {DIAG_CODE_PROBE_NOT_RUN,            PLAIN       },
         {DIAG_CODE_NONE,                     PLAIN       },
 };
 static const struct diag_unit unit = {.active_state = "ACTIVE", .sub_state = "SUB"};
@@ -294,6 +330,7 @@ int main(void)
         TCase *bytes = tcase_create("bytes"), *words = tcase_create("sentences");
 
         tcase_add_test(bytes, spells_small_reports);
+        tcase_add_test(bytes, shows_what_was_printed_only_to_those_who_may);
         tcase_add_test(bytes, shows_its_target_when_there_is_no_component);
         tcase_add_test(bytes, escapes);
         tcase_add_test(bytes, has_7_keys_and_6_of_each_unit);
