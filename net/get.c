@@ -1,5 +1,5 @@
 /*
- * A blocking GET: libcurl's easy interface with everything switched off that would make it ask
+ * A blocking question: libcurl's easy interface with everything switched off that would make it ask
  * somebody else (proxies, redirects, protocols), and a handle per question, so that nothing of one
  * answer can leak into the next.
  */
@@ -96,17 +96,14 @@ static size_t on_body(char *data, size_t size, size_t n, void *userdata)
         return g->answer.body.error ? CURL_WRITEFUNC_ERROR : size * n;
 }
 
-static int add_header(struct get *g, const char *name, const char *value)
+static int add_line(struct get *g, const char *line)
 {
-        char line[HEADER_MAX];
         struct curl_slist *longer;
-        int n;
 
-        if (!value)
-                return 0;
-        n = snprintf(line, sizeof(line), "%s: %s", name, value);
-        if (n < 0 || (size_t)n >= sizeof(line))
+        if (strlen(line) >= HEADER_MAX)
                 return -E2BIG;
+        if (strpbrk(line, "\r\n"))
+                return -EINVAL;
         longer = curl_slist_append(g->headers, line);
         if (!longer)
                 return -ENOMEM;
@@ -114,15 +111,55 @@ static int add_header(struct get *g, const char *name, const char *value)
         return 0;
 }
 
+static int add_header(struct get *g, const char *name, const char *value)
+{
+        char line[HEADER_MAX + 1];
+
+        if (!value)
+                return 0;
+        (void)snprintf(line, sizeof(line), "%s: %s", name, value);
+        return add_line(g, line);
+}
+
+/* libcurl would send two lines with one name both. */
+static bool is_given(const struct get *g, const char *name_and_colon)
+{
+        for (const struct curl_slist *h = g->headers; h; h = h->next)
+                if (strncasecmp(h->data, name_and_colon, strlen(name_and_colon)) == 0)
+                        return true;
+        return false;
+}
+
 static int add_headers(struct get *g)
 {
-        int r = add_header(g, "Accept", "application/json");
+        int r = 0;
 
+        for (const char *const *h = g->q->headers; h && *h && r >= 0; h++)
+                r = add_line(g, *h);
+        if (r >= 0 && !is_given(g, "Accept:"))
+                r = add_header(g, "Accept", "application/json");
+        if (r >= 0 && !is_given(g, "Content-Type:"))
+                r = add_line(g, "Content-Type:"); /* or libcurl would call the body a form */
         if (r >= 0)
                 r = add_header(g, "If-None-Match", g->q->if_none_match);
         if (r >= 0)
                 r = add_header(g, "Prefer", g->q->prefer);
         return r;
+}
+
+/* Borrowed by libcurl. To some servers a PUT or POST without a length is none. */
+static CURLcode set_method(struct get *g)
+{
+        const char *method = str_or(g->q->method, "GET");
+        bool sends = g->q->body || streq(method, "PUT") || streq(method, "POST");
+        CURLcode k = CURLE_OK;
+
+        if (sends)
+                k = curl_easy_setopt(g->easy, CURLOPT_POSTFIELDS, g->q->body ? g->q->body : "");
+        if (sends && !k)
+                k = curl_easy_setopt(g->easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                                     (curl_off_t)(g->q->body ? g->q->n_body : 0));
+        return k ? k : curl_easy_setopt(g->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
 /*
@@ -159,6 +196,8 @@ static CURLcode set_options(struct get *g)
         if (!k)
                 k = curl_easy_setopt(g->easy, CURLOPT_MAXFILESIZE_LARGE,
                                      (curl_off_t)g->q->max_bytes);
+        if (!k)
+                k = set_method(g);
         if (!k)
                 k = curl_easy_setopt(g->easy, CURLOPT_HTTPHEADER, g->headers);
         if (!k)

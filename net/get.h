@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * One question over HTTP, and the wait for its answer: for programs without an event loop. It asks
- * whom it was told to ask and nobody else: no proxy, no redirect, no other protocol.
+ * One question over HTTP, and the wait for its answer: for programs without an event loop. Mostly
+ * that is a GET. It asks whom it was told to ask and nobody else: no proxy, no redirect, no other
+ * protocol.
  */
 
 #include "base/buf.h"
@@ -15,10 +16,14 @@ struct get_request {
         const char
                 *socket_path; /* Unix socket to connect to, whatever the URL's host is; NULL: TCP */
         const char *who;      /* how errors name whom we asked; NULL: the URL */
+        const char *method;   /* NULL: GET */
         const char *if_none_match; /* header values; NULL: not sent */
         const char *prefer;
+        const char *const *headers; /* more of them: "Name: value"; ends with NULL; may be NULL */
+        const char *body;           /* NULL: none */
+        size_t n_body;
         uint64_t timeout_usec; /* for all of it, connecting included */
-        size_t max_bytes;      /* of the body */
+        size_t max_bytes;      /* of the answer's body */
 };
 
 struct get_answer {
@@ -38,8 +43,9 @@ enum {
  * @e:   says what failed and whom we asked; may be NULL
  *
  * The first call must come while the program has one thread; then any thread.
- * Return: 0 with an answer, GET_NOBODY, or -ETIMEDOUT, -E2BIG, -EINVAL (the URL), -EBADMSG (not HTTP,
- * or not all of it), -ENOMEM, -EIO and what connect(2) returns.
+ * Return: 0 with an answer, GET_NOBODY, or -ETIMEDOUT, -E2BIG (the answer, or a header field of ours),
+ * -EINVAL (the URL, or a line that is no header field), -EBADMSG (not HTTP, or not all of it), -ENOMEM,
+ * -EIO and what connect(2) returns.
  */
 int get_perform(struct get_answer *ret, const struct get_request *q, struct err *e);
 void get_answer_done(struct get_answer *a);

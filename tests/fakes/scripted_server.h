@@ -16,17 +16,22 @@
 
 enum scripted_then {
         THEN_HANG_UP = 0,
-        THEN_STALL, /* until the client hangs up */
-        THEN_FLOOD, /* the same bytes again, until the client hangs up */
+        THEN_STALL,      /* until the client hangs up */
+        THEN_FLOOD,      /* the same bytes again, until the client hangs up */
+        THEN_DRIP,       /* the same bytes again, but slowly */
+        THEN_HALF_CLOSE, /* nothing more from here; then as THEN_STALL */
 };
 
 struct scripted_reply {
         const char *bytes;
         size_t n; /* 0: strlen(bytes) */
         enum scripted_then then;
+        const char *head; /* sent once, before the bytes; may be NULL */
 };
 
 #define SCRIPTED_REQUEST_MAX 4096u
+#define SCRIPTED_BACKLOG     128
+#define SCRIPTED_DRIP_USEC   10000
 
 struct scripted_server {
         const struct scripted_reply *replies; /* afterwards nobody listens any more */
@@ -46,7 +51,7 @@ static inline void scripted_listen(struct scripted_server *s, const struct socka
         assert(s->listen_fd >= 0);
         r = bind(s->listen_fd, sa, n);
         assert(r == 0);
-        r = listen(s->listen_fd, 8);
+        r = listen(s->listen_fd, SCRIPTED_BACKLOG);
         assert(r == 0);
         (void)r;
 }
@@ -71,6 +76,20 @@ static inline void scripted_server_on_loopback(struct scripted_server *s)
         (void)snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%u", ntohs(sa.sin_port));
 }
 
+/* With a body as long as announced. */
+static inline bool scripted_request_is_whole(const char *request, size_t n)
+{
+        const char *end = strstr(request, "\r\n\r\n"),
+                   *length = strstr(request, "Content-Length: ");
+        size_t n_body = 0;
+
+        if (!end)
+                return false;
+        if (length && length < end)
+                n_body = strtoul(length + strlen("Content-Length: "), NULL, 10);
+        return n >= (size_t)(end + 4 - request) + n_body;
+}
+
 static inline void scripted_read_request(struct scripted_server *s, int fd)
 {
         size_t n = 0;
@@ -82,7 +101,7 @@ static inline void scripted_read_request(struct scripted_server *s, int fd)
                         break;
                 n += (size_t)k;
                 s->last_request[n] = '\0';
-                if (strstr(s->last_request, "\r\n\r\n"))
+                if (scripted_request_is_whole(s->last_request, n))
                         break;
         }
         s->last_request[n] = '\0';
@@ -93,10 +112,17 @@ static inline void scripted_answer(const struct scripted_reply *r, int fd)
         size_t n = r->n ? r->n : strlen(r->bytes);
         char rest;
 
-        while (send(fd, r->bytes, n, MSG_NOSIGNAL) > 0)
-                if (r->then != THEN_FLOOD)
+        if (r->head)
+                (void)send(fd, r->head, strlen(r->head), MSG_NOSIGNAL);
+        while (send(fd, r->bytes, n, MSG_NOSIGNAL) > 0) {
+                if (r->then == THEN_DRIP)
+                        (void)usleep(SCRIPTED_DRIP_USEC);
+                else if (r->then != THEN_FLOOD)
                         break;
-        if (r->then == THEN_STALL)
+        }
+        if (r->then == THEN_HALF_CLOSE)
+                (void)shutdown(fd, SHUT_WR);
+        if (r->then == THEN_STALL || r->then == THEN_HALF_CLOSE)
                 (void)recv(fd, &rest, 1, 0);
 }
 

@@ -26,6 +26,9 @@ static int ask(struct scripted_server *s, const struct scripted_reply *reply, ui
         };
         int r;
 
+        /* A proxy from the environment would be asked instead. */
+        setenv("http_proxy", "http://127.0.0.1:1", 1);
+        setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
         *s = (struct scripted_server){.replies = reply, .n_replies = 1};
         scripted_server_on_loopback(s);
         scripted_server_start(s);
@@ -139,9 +142,6 @@ START_TEST(sends_what_it_was_given)
         _cleanup_(get_answer_done) struct get_answer a = {0};
         struct err e = {0};
 
-        /* A proxy from the environment would be asked instead of the socket. */
-        setenv("http_proxy", "http://127.0.0.1:1", 1);
-        setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
         ck_assert_ptr_nonnull(mkdtemp(directory));
         (void)snprintf(path, sizeof(path), "%s/s", directory);
         scripted_server_on_socket(&s, path);
@@ -155,6 +155,61 @@ START_TEST(sends_what_it_was_given)
         ck_assert_ptr_nonnull(strstr(s.last_request, "\r\nPrefer: wait=25\r\n"));
         unlink(path);
         rmdir(directory);
+}
+END_TEST
+
+static const char *const json_type[] = {"Content-Type: application/json", "Accept: text/plain",
+                                        NULL};
+
+static const struct {
+        const char *method;
+        const char *const *headers;
+        const char *body;
+        const char *begins, *ends, *with, *without;
+} changes[] = {
+        {"PUT",    json_type, "{\"a\":\"b\"}", "PUT /x HTTP/1.1\r\n",    "\r\n\r\n{\"a\":\"b\"}",
+         "\r\nContent-Type: application/json\r\nAccept: text/plain\r\nContent-Length: 9\r\n",                                         "Accept: application/json"},
+        {"PUT",    NULL,      "",              "PUT /x HTTP/1.1\r\n",    "\r\n\r\n",              "\r\nAccept: application/json\r\n",
+         "Content-Type"                                                                                                                                         },
+        {"PUT",    NULL,      NULL,            "PUT /x HTTP/1.1\r\n",    "\r\n\r\n",              "\r\nContent-Length: 0\r\n",
+         "Content-Type"                                                                                                                                         },
+        {"DELETE", NULL,      NULL,            "DELETE /x HTTP/1.1\r\n", "\r\n\r\n",
+         "\r\nAccept: application/json\r\n",                                                                                          "Content-"                },
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+        return strlen(s) >= strlen(end) && streq(s + strlen(s) - strlen(end), end);
+}
+
+START_TEST(asks_for_a_change)
+{
+        struct scripted_reply reply = {.bytes = OK_HEAD "Content-Length: 2\r\n\r\nhi"};
+        struct scripted_server s = {.replies = &reply, .n_replies = 1};
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        char url[URL_MAX];
+        struct get_request q = {
+                .url = url,
+                .method = changes[_i].method,
+                .headers = changes[_i].headers,
+                .body = changes[_i].body,
+                .n_body = changes[_i].body ? strlen(changes[_i].body) : 0,
+                .timeout_usec = TIMEOUT,
+                .max_bytes = BODY_MAX,
+        };
+        struct err e = {0};
+
+        scripted_server_on_loopback(&s);
+        scripted_server_start(&s);
+        (void)snprintf(url, sizeof(url), "%s/x", s.url);
+        ck_assert_msg(get_perform(&a, &q, &e) == 0, "%s", e.text);
+        scripted_server_join(&s);
+        ck_assert_str_eq(buf_cstr(&a.body), "hi");
+        ck_assert_msg(strstr(s.last_request, changes[_i].begins) == s.last_request, "%s",
+                      s.last_request);
+        ck_assert_msg(ends_with(s.last_request, changes[_i].ends), "%s", s.last_request);
+        ck_assert_msg(strstr(s.last_request, changes[_i].with) != NULL, "%s", s.last_request);
+        ck_assert_msg(strstr(s.last_request, changes[_i].without) == NULL, "%s", s.last_request);
 }
 END_TEST
 
@@ -188,17 +243,31 @@ START_TEST(finds_nobody)
 }
 END_TEST
 
-START_TEST(refuses_header_that_is_too_long)
+#define LONG_VALUE SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR
+
+static const struct {
+        const char *if_none_match;
+        const char *const headers[2];
+        int want;
+} bad_headers[] = {
+        {LONG_VALUE,  {NULL},             -E2BIG },
+        {NULL,        {"X: " LONG_VALUE}, -E2BIG },
+        {"a\r\nX: y", {NULL},             -EINVAL},
+        {NULL,        {"X: y\nZ: a"},     -EINVAL},
+};
+
+START_TEST(refuses_header_that_it_would_not_send)
 {
         struct get_request q = {
                 .url = "http://127.0.0.1:1/",
-                .if_none_match = SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR,
+                .if_none_match = bad_headers[_i].if_none_match,
+                .headers = bad_headers[_i].headers,
                 .timeout_usec = TIMEOUT,
                 .max_bytes = BODY_MAX,
         };
         struct get_answer a;
 
-        ck_assert_int_eq(get_perform(&a, &q, NULL), -E2BIG);
+        ck_assert_int_eq(get_perform(&a, &q, NULL), bad_headers[_i].want);
 }
 END_TEST
 
@@ -211,7 +280,8 @@ int main(void)
         tcase_add_loop_test(tc, sees_through_lie, 0, ELEMENTSOF(lies));
         tcase_add_test(tc, sends_what_it_was_given);
         tcase_add_loop_test(tc, finds_nobody, 0, ELEMENTSOF(nobodies));
-        tcase_add_test(tc, refuses_header_that_is_too_long);
+        tcase_add_loop_test(tc, asks_for_a_change, 0, ELEMENTSOF(changes));
+        tcase_add_loop_test(tc, refuses_header_that_it_would_not_send, 0, ELEMENTSOF(bad_headers));
         suite_add_tcase(suite, tc);
         return test_main(suite);
 }
