@@ -89,6 +89,12 @@ uint64_t feed_confirmed_age(const struct feed *f)
         return at ? usec_since(now_boot_usec(), at) : USEC_INFINITY;
 }
 
+uint64_t feed_beat_age(const struct feed *f)
+{
+        return usec_since(now_boot_usec(),
+                          atomic_load_explicit(&f->beat_boot_usec, memory_order_acquire));
+}
+
 static struct diag_report *take_current(struct feed *f)
 {
         struct diag_report *r;
@@ -122,10 +128,8 @@ int feed_look(struct feed *f, struct feed_view *ret)
 {
         /* The report first: signs of life that come after it speak for it or for a newer one. */
         _cleanup_(diag_report_unrefp) struct diag_report *r = take_current(f);
-        uint64_t now = now_boot_usec();
-        uint64_t beat_age =
-                usec_since(now, atomic_load_explicit(&f->beat_boot_usec, memory_order_acquire));
-        uint64_t facts_age = feed_confirmed_age(f), left = USEC_INFINITY;
+        uint64_t beat_age = feed_beat_age(f), facts_age = feed_confirmed_age(f);
+        uint64_t left = USEC_INFINITY;
         bool loop_hangs = beat_age > FEED_BEAT_MAX_AGE_USEC;
         bool silent = facts_age > FEED_FACTS_MAX_AGE_USEC;
 

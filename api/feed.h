@@ -42,6 +42,9 @@ void feed_beat(struct feed *f);
 /** feed_confirmed_age() - since systemd's last answer; USEC_INFINITY before the first. Any thread. */
 uint64_t feed_confirmed_age(const struct feed *f);
 
+/** feed_beat_age() - since the loop's last heartbeat. Any thread. */
+uint64_t feed_beat_age(const struct feed *f);
+
 /** What a reader gets. */
 struct feed_view {
         struct diag_report *report; /* a reference; never NULL after success */

@@ -1,6 +1,7 @@
 /* Listening sockets: options of TCP, and the files that Unix sockets leave behind. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "api/listener.h"
@@ -89,6 +90,16 @@ static int tcp_bind(struct listener *l)
         return bind(l->fd, &l->address.sa, l->address.n) < 0 ? -errno : 0;
 }
 
+static int ask_name(struct listener *l)
+{
+        struct sock_address a = {.n = sizeof(a.storage)};
+
+        if (getsockname(l->fd, &a.sa, &a.n) < 0)
+                return -errno;
+        l->address = a;
+        return 0;
+}
+
 static int open_socket(struct listener *l)
 {
         int family = l->address.sa.sa_family, r;
@@ -99,7 +110,7 @@ static int open_socket(struct listener *l)
         r = family == AF_UNIX ? unix_bind(l) : tcp_bind(l);
         if (r < 0)
                 return r;
-        return listen(l->fd, SOMAXCONN) < 0 ? -errno : 0;
+        return listen(l->fd, SOMAXCONN) < 0 ? -errno : ask_name(l);
 }
 
 static const char *reason(int r)
@@ -114,23 +125,7 @@ static const char *reason(int r)
         }
 }
 
-int listener_open(struct listener *ret, const struct sock_address *address, struct err *e)
-{
-        struct listener l = {.fd = -1, .address = *address};
-        char text[SOCK_ADDRESS_MAX];
-        int r = open_socket(&l);
-
-        if (r < 0) {
-                listener_remove_path(&l);
-                closep(&l.fd);
-                return err_set(e, r, "cannot listen on %s: %s", sock_address_format(text, address),
-                               reason(r));
-        }
-        *ret = l;
-        return 0;
-}
-
-void listener_remove_path(const struct listener *l)
+static void remove_path(const struct listener *l)
 {
         struct stat st;
 
@@ -139,4 +134,77 @@ void listener_remove_path(const struct listener *l)
         if (lstat(l->address.un.sun_path, &st) == 0 && st.st_dev == l->path_dev &&
             st.st_ino == l->path_ino)
                 (void)unlink(l->address.un.sun_path);
+}
+
+int listener_open(struct listener *ret, const struct sock_address *address, struct err *e)
+{
+        struct listener l = {.fd = -1, .address = *address};
+        char text[SOCK_ADDRESS_MAX];
+        int r = open_socket(&l);
+
+        if (r < 0) {
+                listener_close(&l);
+                return err_set(e, r, "cannot listen on %s: %s", sock_address_format(text, address),
+                               reason(r));
+        }
+        *ret = l;
+        return 0;
+}
+
+static int ask_option(int fd, int option)
+{
+        socklen_t n = sizeof(int);
+        int value;
+
+        return getsockopt(fd, SOL_SOCKET, option, &value, &n) < 0 ? -errno : value;
+}
+
+/* What cannot be taken over; NULL: nothing. */
+static const char *wrong_with(int fd)
+{
+        int family = ask_option(fd, SO_DOMAIN);
+
+        if (family < 0)
+                return "is no socket";
+        if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
+                return "is a socket of another family than IPv4, IPv6 and Unix";
+        if (ask_option(fd, SO_TYPE) != SOCK_STREAM)
+                return "is no stream socket";
+        if (ask_option(fd, SO_ACCEPTCONN) != 1)
+                return "is a socket that does not listen";
+        return NULL;
+}
+
+static int set_flags(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+            fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                return -errno;
+        return 0;
+}
+
+int listener_adopt(struct listener *ret, int fd, struct err *e)
+{
+        struct listener l = {.fd = fd};
+        const char *wrong = wrong_with(fd);
+        int r;
+
+        if (wrong)
+                return err_set(e, -EINVAL, "cannot listen on descriptor %d: it %s", fd, wrong);
+        r = set_flags(fd);
+        if (r >= 0)
+                r = ask_name(&l);
+        if (r < 0)
+                return err_set(e, r, "cannot listen on descriptor %d: %s", fd, strerror(-r));
+        *ret = l;
+        return 0;
+}
+
+void listener_close(struct listener *l)
+{
+        remove_path(l);
+        closep(&l->fd);
+        l->fd = -1;
 }

@@ -8,8 +8,8 @@
 #include "base/parse.h"
 
 struct listener {
-        int fd; /* non-blocking, close-on-exec */
-        struct sock_address address;
+        int fd;                      /* non-blocking, close-on-exec */
+        struct sock_address address; /* as it is bound: with the port that the kernel chose */
         dev_t path_dev; /* which file a Unix socket made, so that nobody else's is removed */
         ino_t path_ino;
 };
@@ -23,5 +23,14 @@ struct listener {
  */
 int listener_open(struct listener *ret, const struct sock_address *address, struct err *e);
 
-/** listener_remove_path() - of a Unix socket, if the file is still the one that we made */
-void listener_remove_path(const struct listener *l);
+/**
+ * listener_adopt() - take over a socket that listens already, as systemd hands them out
+ * @fd: a stream socket of IPv4, IPv6 or the Unix kind; ours only on success
+ *
+ * Its path, if it has one, is somebody else's, and so is the queue of those who connect: nothing here
+ * removes the one or shuts down the other.
+ */
+int listener_adopt(struct listener *ret, int fd, struct err *e);
+
+/** listener_close() - and remove the file of a Unix socket, if it is still the one that we made */
+void listener_close(struct listener *l);

@@ -66,6 +66,7 @@ int node_answer(const struct request *q, struct reply *r, const struct node_spel
         _cleanup_(feed_view_done) struct feed_view v = {0};
         uint64_t until;
         int64_t known;
+        bool found;
         int k;
 
         k = feed_look(host->feed, &v);
@@ -75,8 +76,10 @@ int node_answer(const struct request *q, struct reply *r, const struct node_spel
         until = wait_until(q, &v, known);
         if (until)
                 return reply_park(r, until);
-        describe(q, r, &v, spelling->strong);
-        if (!v.stale && known >= 0 && (uint64_t)known == v.report->seq)
+        found = !spelling->finds || spelling->finds(q, v.report);
+        if (found)
+                describe(q, r, &v, spelling->strong);
+        if (found && !v.stale && known >= 0 && (uint64_t)known == v.report->seq)
                 return reply_empty(r, 304);
-        return spelling->spell(r, &v);
+        return spelling->spell(q, r, &v);
 }

@@ -17,7 +17,9 @@ struct parked {
         pthread_mutex_t lock; /* all below */
         pthread_cond_t changed;
         struct parked_list waiting, due;
-        size_t n_waiting;
+        size_t n_waiting, n_counted; /* counted: those that the limit is for */
+        unsigned n_max, n_peer_max;
+        uint64_t n_parked, n_refused;
         uint64_t ticket;
         bool closed, stopping;
         pthread_t thread;
@@ -27,7 +29,9 @@ static void make_due(struct parked *p, struct parked_entry *e)
 {
         LIST_REMOVE(e, link);
         LIST_INSERT_HEAD(&p->due, e, link);
+        e->waiting = false;
         p->n_waiting--;
+        p->n_counted -= e->share != PARKED_PRIVILEGED;
 }
 
 static void make_all_due(struct parked *p)
@@ -85,6 +89,8 @@ int parked_new(struct parked **ret)
 
         if (!p)
                 return -ENOMEM;
+        p->n_max = PARKED_MAX;
+        p->n_peer_max = PARKED_PEER_MAX;
         LIST_INIT(&p->waiting);
         LIST_INIT(&p->due);
         pthread_mutex_init(&p->lock, NULL);
@@ -117,6 +123,14 @@ struct parked *parked_free(struct parked *p)
         return NULL;
 }
 
+void parked_set_limits(struct parked *p, unsigned n_max, unsigned n_peer_max)
+{
+        pthread_mutex_lock(&p->lock);
+        p->n_max = n_max;
+        p->n_peer_max = n_peer_max;
+        pthread_mutex_unlock(&p->lock);
+}
+
 uint64_t parked_ticket(struct parked *p)
 {
         uint64_t ticket;
@@ -127,20 +141,68 @@ uint64_t parked_ticket(struct parked *p)
         return ticket;
 }
 
+static bool client_has_room(const struct parked *p, const struct peer *peer)
+{
+        unsigned n_max_loopback = (p->n_max + PARKED_LOOPBACK_SHARE - 1) / PARKED_LOOPBACK_SHARE;
+        const struct parked_entry *e;
+        unsigned n = 0, n_loopback = 0;
+
+        LIST_FOREACH (e, &p->waiting, link) {
+                n += e->share == PARKED_ORDINARY && peer_same(&e->peer, peer);
+                n_loopback += e->share == PARKED_ORDINARY && peer_is_loopback(&e->peer);
+        }
+        return n < p->n_peer_max && (!peer_is_loopback(peer) || n_loopback < n_max_loopback);
+}
+
+static bool has_room(const struct parked *p, const struct parked_entry *e)
+{
+        if (e->share == PARKED_PRIVILEGED)
+                return true;
+        return p->n_counted < p->n_max && (e->share == PARKED_MANY || client_has_room(p, &e->peer));
+}
+
 bool parked_add(struct parked *p, struct parked_entry *e, uint64_t ticket, uint64_t until_mono_usec)
 {
         bool added;
 
         pthread_mutex_lock(&p->lock);
-        added = !p->closed && ticket == p->ticket && p->n_waiting < PARKED_MAX;
+        added = !p->closed && !e->hung_up && ticket == p->ticket;
+        if (added && !has_room(p, e)) {
+                p->n_refused++;
+                added = false;
+        }
         if (added) {
                 e->until_mono_usec = until_mono_usec;
                 LIST_INSERT_HEAD(&p->waiting, e, link);
+                e->waiting = true;
                 p->n_waiting++;
+                p->n_counted += e->share != PARKED_PRIVILEGED;
+                p->n_parked++;
                 pthread_cond_signal(&p->changed); /* it may be due before all others */
         }
         pthread_mutex_unlock(&p->lock);
         return added;
+}
+
+void parked_hang_up(struct parked *p, struct parked_entry *e)
+{
+        pthread_mutex_lock(&p->lock);
+        e->hung_up = true;
+        if (e->waiting) {
+                make_due(p, e);
+                pthread_cond_signal(&p->changed);
+        }
+        pthread_mutex_unlock(&p->lock);
+}
+
+bool parked_has_hung_up(struct parked *p, const struct parked_entry *e)
+{
+        bool hung_up;
+
+        pthread_mutex_lock(&p->lock);
+        hung_up = e->hung_up;
+        pthread_mutex_unlock(&p->lock);
+        return hung_up;
 }
 
 void parked_wake(struct parked *p)
@@ -170,4 +232,17 @@ bool parked_is_closed(struct parked *p)
         closed = p->closed;
         pthread_mutex_unlock(&p->lock);
         return closed;
+}
+
+void parked_stats(struct parked *p, struct parked_stats *ret)
+{
+        pthread_mutex_lock(&p->lock);
+        *ret = (struct parked_stats){
+                .n_max = p->n_max,
+                .n_peer_max = p->n_peer_max,
+                .n_waiting = p->n_waiting,
+                .n_parked = p->n_parked,
+                .n_refused = p->n_refused,
+        };
+        pthread_mutex_unlock(&p->lock);
 }

@@ -13,6 +13,7 @@
 void reply_done(struct reply *r)
 {
         blob_unref(r->body);
+        blob_unref(r->tail);
         *r = (struct reply){};
 }
 
@@ -49,6 +50,38 @@ int reply_blob(struct reply *r, unsigned status, const char *content_type, struc
         else if (status == 200 && streq(content_type, "application/json"))
                 reply_header(r, "Cache-Control", "no-cache");
         return 0;
+}
+
+int reply_blobs(struct reply *r, unsigned status, const char *content_type, struct blob *taken,
+                struct blob *tail)
+{
+        int k;
+
+        if (!tail) {
+                blob_unref(taken);
+                return -ENOMEM;
+        }
+        k = reply_blob(r, status, content_type, taken);
+        if (k < 0)
+                blob_unref(tail);
+        else
+                r->tail = tail;
+        return k;
+}
+
+static uint64_t size_of(const struct blob *b)
+{
+        return b ? blob_size(b) : 0;
+}
+
+uint64_t reply_size(const struct reply *r)
+{
+        return size_of(r->body) + size_of(r->tail);
+}
+
+uint64_t reply_own_size(const struct reply *r)
+{
+        return (r->body && blob_is_shared(r->body) ? 0 : size_of(r->body)) + size_of(r->tail);
 }
 
 int reply_json(struct reply *r, unsigned status, struct buf *b)

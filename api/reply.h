@@ -13,6 +13,7 @@ struct reply {
         unsigned status; /* 0: nothing was answered yet */
         const char *content_type;
         struct blob *body; /* owned; NULL: empty */
+        struct blob *tail; /* owned; the rest of the body; NULL: none */
         struct {
                 const char *name; /* static */
                 char value[256];
@@ -34,6 +35,16 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...) _prin
  * Text gets X-Content-Type-Options: nosniff, JSON with status 200 gets Cache-Control: no-cache.
  */
 int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken);
+
+/** reply_blobs() - likewise; the body is @taken and then @tail, without a copy of either */
+int reply_blobs(struct reply *r, unsigned status, const char *content_type, struct blob *taken,
+                struct blob *tail);
+
+/** reply_size() - bytes of the body */
+uint64_t reply_size(const struct reply *r);
+
+/** reply_own_size() - of these, the bytes that nobody but this reply has */
+uint64_t reply_own_size(const struct reply *r);
 
 /** reply_json() - takes what @b holds; "application/json", without charset, as clients compare it. */
 int reply_json(struct reply *r, unsigned status, struct buf *b);

@@ -6,7 +6,9 @@
  * and lives until the handler's reply has been sent.
  */
 
-#include "base/cleanup.h"
+#include "api/authority.h"
+
+struct errand;
 
 #define REQUEST_ARGS_MAX 4u
 
@@ -21,6 +23,16 @@ struct request {
 
         /* The header fields that mean something to us; NULL when absent. Repeated ones are joined by ", ". */
         const char *if_none_match, *prefer;
+
+        const char *content_type; /* of the body; NULL when absent */
+        const char *body;         /* whole, ends with a NUL that is not counted; "" without one */
+        size_t n_body;
+
+        struct authority_verdict
+                caller; /* what the one who asks may: at least what the route needs */
+        char caller_name[AUTHORITY_NAME_MAX]; /* for logs and records: "uid 1000", "10.0.0.7" */
+        struct errand **
+                errand; /* what this request has the loop do: api/errand.h; freed with the request */
 
         uint64_t received_mono_usec; /* when it first reached a handler: parking does not move it */
         bool may_park; /* reply_park() is allowed; false: too many wait, or we are stopping */

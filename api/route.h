@@ -15,6 +15,7 @@ struct route {
         const char
                 *pattern; /* "/system/health/v2/node/components/{name}": {x} is one whole segment */
         int (*handle)(const struct request *q, struct reply *r);
+        enum authority_class least; /* who may: NONE stands for health */
 };
 
 /** A prefix that stands for another one: "/system/health/v1/v2" for "/system/health/v2". */

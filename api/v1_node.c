@@ -4,10 +4,13 @@
 #include "api/v1_node.h"
 #include "model/report_v1.h"
 
-static int spell_v1(struct reply *r, const struct feed_view *v)
+static int spell_v1(const struct request *q, struct reply *r, const struct feed_view *v)
 {
         return reply_blob(r, 200, "application/json",
-                          diag_report_rendered(v->report, DIAG_MEMO_V1, diag_report_render_v1));
+                          q->caller.output ? diag_report_rendered(v->report, DIAG_MEMO_V1,
+                                                                  diag_report_render_v1)
+                                           : diag_report_rendered(v->report, DIAG_MEMO_V1_REASONS,
+                                                                  diag_report_render_v1_reasons));
 }
 
 static int get_node(const struct request *q, struct reply *r)
@@ -18,6 +21,6 @@ static int get_node(const struct request *q, struct reply *r)
 }
 
 const struct route v1_node_routes[] = {
-        {"GET",     "/system/health/v1", get_node},
+        {"GET",     "/system/health/v1", get_node, AUTHORITY_HEALTH},
         {0},
 };

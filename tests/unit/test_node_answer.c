@@ -39,8 +39,9 @@ static struct diag_report *build(enum diag_phase phase, enum diag_health health,
         return r;
 }
 
-static int spell(struct reply *r, const struct feed_view *v)
+static int spell(const struct request *q, struct reply *r, const struct feed_view *v)
 {
+        (void)q;
         return reply_text(r, 200, "%s seq %u", diag_health_to_string(v->report->health),
                           (unsigned)v->report->seq);
 }

@@ -28,7 +28,12 @@ static void on_resume(struct parked_entry *e)
 
 static void waiter_init(struct waiter *w, struct parked *p)
 {
-        *w = (struct waiter){.entry.resume = on_resume, .parked = p};
+        static unsigned char n; /* somebody else each time */
+
+        *w = (struct waiter){
+                .entry = {.resume = on_resume, .peer = {1, {++n}}},
+                  .parked = p
+        };
         sem_init(&w->resumed, 0, 0);
 }
 
@@ -125,6 +130,133 @@ START_TEST(has_room_for_so_many)
                 ck_assert(waiter_was_resumed(&w[i]));
         ck_assert(parked_add(p, &w[PARKED_MAX].entry, parked_ticket(p), 1));
         ck_assert(waiter_was_resumed(&w[PARKED_MAX]));
+}
+END_TEST
+
+static bool park(struct waiter *w, struct parked *p, unsigned char peer, enum parked_share share)
+{
+        waiter_init(w, p);
+        w->entry.peer = (struct peer){1, {peer}};
+        w->entry.share = share;
+        return parked_add(p, &w->entry, parked_ticket(p), USEC_INFINITY);
+}
+
+START_TEST(has_room_for_so_many_of_one_client)
+{
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter his[PARKED_PEER_MAX + 1], hers, proxys[PARKED_PEER_MAX + 1];
+        struct parked_stats stats;
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        for (size_t i = 0; i <= PARKED_PEER_MAX; i++)
+                ck_assert(park(&his[i], p, 1, PARKED_ORDINARY) == (i < PARKED_PEER_MAX));
+        ck_assert(park(&hers, p, 2, PARKED_ORDINARY));
+        for (size_t i = 0; i <= PARKED_PEER_MAX; i++)
+                ck_assert(park(&proxys[i], p, 1, PARKED_MANY));
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 2 * PARKED_PEER_MAX + 2);
+        ck_assert_uint_eq(stats.n_parked, 2 * PARKED_PEER_MAX + 2);
+        ck_assert_uint_eq(stats.n_refused, 1);
+        parked_wake(p);
+        for (size_t i = 0; i < PARKED_PEER_MAX; i++)
+                ck_assert(waiter_was_resumed(&his[i]));
+        ck_assert(park(&his[PARKED_PEER_MAX], p, 1, PARKED_ORDINARY));
+        parked_close(p);
+        ck_assert(waiter_was_resumed(&his[PARKED_PEER_MAX]));
+        ck_assert(waiter_was_resumed(&hers));
+        for (size_t i = 0; i <= PARKED_PEER_MAX; i++)
+                ck_assert(waiter_was_resumed(&proxys[i]));
+}
+END_TEST
+
+/* However many of these addresses there are, others have places, too. */
+START_TEST(leaves_places_beside_loopback_addresses)
+{
+        enum { N_LOOPBACK = PARKED_MAX / PARKED_LOOPBACK_SHARE };
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter local[N_LOOPBACK + 1], others[PARKED_MAX - N_LOOPBACK];
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        for (size_t i = 0; i < ELEMENTSOF(local); i++) {
+                waiter_init(&local[i], p);
+                local[i].entry.peer = (struct peer){
+                        AF_INET, {127, 0, (unsigned char)i, 1}
+                };
+                ck_assert(parked_add(p, &local[i].entry, parked_ticket(p), USEC_INFINITY) ==
+                          (i < N_LOOPBACK));
+        }
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                ck_assert(park(&others[i], p, (unsigned char)i, PARKED_ORDINARY));
+        parked_close(p);
+        for (size_t i = 0; i < N_LOOPBACK; i++)
+                ck_assert(waiter_was_resumed(&local[i]));
+        for (size_t i = 0; i < ELEMENTSOF(others); i++)
+                ck_assert(waiter_was_resumed(&others[i]));
+}
+END_TEST
+
+/* Its place is for others at once, and it gets no other. */
+START_TEST(gives_away_the_place_of_who_hangs_up)
+{
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter gone, stays, fresh, before;
+        struct parked_stats stats;
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        parked_set_limits(p, 2, 2);
+        ck_assert(park(&gone, p, 1, PARKED_ORDINARY));
+        ck_assert(park(&stays, p, 2, PARKED_ORDINARY));
+        ck_assert(!park(&fresh, p, 3, PARKED_ORDINARY));
+        ck_assert(!parked_has_hung_up(p, &gone.entry));
+        parked_hang_up(p, &gone.entry);
+        ck_assert(park(&fresh, p, 3, PARKED_ORDINARY));
+        ck_assert(waiter_was_resumed(&gone));
+        ck_assert(parked_has_hung_up(p, &gone.entry));
+        parked_hang_up(p, &gone.entry);
+        ck_assert(!parked_add(p, &gone.entry, parked_ticket(p), USEC_INFINITY));
+
+        /* Before it waits, too. */
+        waiter_init(&before, p);
+        parked_hang_up(p, &before.entry);
+        ck_assert(!parked_add(p, &before.entry, parked_ticket(p), USEC_INFINITY));
+
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 2);
+        ck_assert_uint_eq(stats.n_refused, 1);
+        ck_assert(waiter_is_waiting(&stays));
+        ck_assert(waiter_is_waiting(&gone));
+        parked_close(p);
+        ck_assert(waiter_was_resumed(&stays));
+        ck_assert(waiter_was_resumed(&fresh));
+}
+END_TEST
+
+START_TEST(does_not_count_the_privileged)
+{
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter privileged[9], his, hers, proxys;
+        struct parked_stats stats;
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        parked_set_limits(p, 2, 1);
+        for (size_t i = 0; i < 8; i++)
+                ck_assert(park(&privileged[i], p, 1, PARKED_PRIVILEGED));
+        ck_assert(park(&his, p, 1, PARKED_ORDINARY));
+        ck_assert(park(&hers, p, 2, PARKED_ORDINARY));
+        ck_assert(!park(&proxys, p, 3, PARKED_MANY));
+        ck_assert(park(&privileged[8], p, 4, PARKED_PRIVILEGED));
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 11);
+        ck_assert_uint_eq(stats.n_refused, 1);
+        ck_assert_uint_eq(stats.n_max, 2);
+        ck_assert_uint_eq(stats.n_peer_max, 1);
+        parked_close(p);
+        for (size_t i = 0; i < 9; i++)
+                ck_assert(waiter_was_resumed(&privileged[i]));
+        ck_assert(waiter_was_resumed(&his));
+        ck_assert(waiter_was_resumed(&hers));
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 0);
 }
 END_TEST
 
@@ -245,6 +377,10 @@ int main(void)
         tcase_add_test(tc, notices_a_change_between_looking_and_parking);
         tcase_add_test(tc, resumes_at_the_deadline_and_nobody_else);
         tcase_add_test(tc, has_room_for_so_many);
+        tcase_add_test(tc, has_room_for_so_many_of_one_client);
+        tcase_add_test(tc, leaves_places_beside_loopback_addresses);
+        tcase_add_test(tc, gives_away_the_place_of_who_hangs_up);
+        tcase_add_test(tc, does_not_count_the_privileged);
         tcase_add_test(tc, closes);
         tcase_add_test(tc, lets_a_resumed_one_park_again);
         tcase_add_test(tc, never_loses_a_wake_up);

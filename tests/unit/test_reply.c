@@ -1,5 +1,7 @@
 /* It makes answers, and reads the query of a request. */
 
+#include <errno.h>
+
 #include "api/reply.h"
 #include "api/request.h"
 #include "tests/unit/test_main.h"
@@ -52,6 +54,37 @@ START_TEST(answers_with_json)
         ck_assert_str_eq(blob_data(bad.body),
                          "{\"code\":404,\"error\":\"no node \\\"\\u003cx\\u003e\\\"\","
                          "\"reason\":\"no-such-node\"}");
+}
+END_TEST
+
+static struct blob *make_blob(const char *s)
+{
+        _cleanup_(buf_done) struct buf b = {};
+
+        buf_puts(&b, s);
+        return blob_new_take(&b);
+}
+
+/* What others have, too, is not counted for the reply, until it is the last that has it. */
+START_TEST(answers_with_two_blobs)
+{
+        _cleanup_(reply_done) struct reply r = {};
+        struct blob *head = make_blob("{\"a\":1,");
+
+        ck_assert_int_eq(reply_blobs(&r, 200, "application/json", blob_ref(head), make_blob("}")),
+                         0);
+        ck_assert_ptr_eq(r.body, head);
+        ck_assert_str_eq(header(&r, "Cache-Control"), "no-cache");
+        ck_assert_uint_eq(reply_size(&r), 8);
+        ck_assert_uint_eq(reply_own_size(&r), 1);
+        blob_unref(head);
+        ck_assert_uint_eq(reply_own_size(&r), 8);
+        reply_done(&r);
+        ck_assert_uint_eq(reply_size(&r), 0);
+        ck_assert_uint_eq(reply_own_size(&r), 0);
+        ck_assert_int_eq(reply_blobs(&r, 200, "a/b", make_blob("x"), NULL), -ENOMEM);
+        ck_assert_int_eq(reply_blobs(&r, 200, "a/b", NULL, make_blob("x")), -ENOMEM);
+        ck_assert_uint_eq(r.status, 0);
 }
 END_TEST
 
@@ -179,6 +212,7 @@ int main(void)
         tcase_add_test(tc, answers_with_text);
         tcase_add_test(tc, cuts_long_text);
         tcase_add_test(tc, answers_with_json);
+        tcase_add_test(tc, answers_with_two_blobs);
         tcase_add_test(tc, says_when_memory_is_out);
         tcase_add_test(tc, answers_with_nothing);
         tcase_add_test(tc, moves);

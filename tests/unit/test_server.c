@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,9 +12,12 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
+#include "api/errand.h"
 #include "api/server.h"
 #include "base/log.h"
 #include "base/mono.h"
@@ -21,7 +25,8 @@
 
 #define PATIENCE_SECONDS 20 /* only a fault takes as long */
 #define BIG_BYTES        262144u
-#define HOST             "Host: a\r\n"
+#define HOST             "Host: localhost\r\n"
+#define JSON             "Content-Type: application/json\r\n"
 #define PROBE            "GET /ok HTTP/1.1\r\n" HOST "\r\n"
 
 /* The world of one test. */
@@ -31,7 +36,8 @@ static _Atomic uint64_t generation;
 static struct blob *big;
 static struct parked *parked;
 static struct server *server;
-static struct authority authority;
+static struct authority authority = {.operators = (gid_t)-1};
+static struct server_limits limits; /* set before start_server() */
 static char directory[64];
 static struct sock_address address;
 
@@ -58,6 +64,29 @@ static int handle_big(const struct request *q, struct reply *r)
 {
         (void)q;
         return reply_blob(r, 200, "application/json", blob_ref(big));
+}
+
+static struct blob *copy_of_big(void)
+{
+        struct buf b = {};
+
+        buf_append(&b, blob_data(big), blob_size(big));
+        return blob_new_take(&b);
+}
+
+static int handle_built(const struct request *q, struct reply *r)
+{
+        (void)q;
+        return reply_blob(r, 200, "application/json", copy_of_big());
+}
+
+static int handle_parts(const struct request *q, struct reply *r)
+{
+        struct buf b = {};
+
+        (void)q;
+        buf_puts(&b, "and the end");
+        return reply_blobs(r, 200, "application/json", blob_ref(big), blob_new_take(&b));
 }
 
 static int handle_unchanged(const struct request *q, struct reply *r)
@@ -107,19 +136,57 @@ static int handle_newer(const struct request *q, struct reply *r)
         return reply_text(r, 200, "%llu", (unsigned long long)now);
 }
 
+static int handle_body(const struct request *q, struct reply *r)
+{
+        if (q->n_body > 64)
+                return reply_text(r, 200, "%zu bytes", q->n_body);
+        return reply_text(r, 200, "%zu %s %s", q->n_body, q->body, str_or(q->content_type, "-"));
+}
+
+static int handle_who(const struct request *q, struct reply *r)
+{
+        return reply_text(r, 200, "%s: %s%s", q->caller_name,
+                          authority_class_to_string(q->caller.class),
+                          q->caller.output ? " with output" : "");
+}
+
+static void on_errand(void *data)
+{
+        (void)data;
+}
+
+/* Nobody does it: it goes with the request. */
+static int handle_errand(const struct request *q, struct reply *r)
+{
+        if (!*q->errand && errand_new(q->errand, 8, on_errand) < 0)
+                return -ENOMEM;
+        return handle_until_woken(q, r);
+}
+
 static const struct route routes[] = {
-        {"GET", "/ok",           handle_ok         },
-        {"PUT", "/ok",           handle_ok         },
-        {"GET", "/echo/{arg}",   handle_echo       },
-        {"GET", "/conditions",   handle_conditions },
-        {"GET", "/big",          handle_big        },
-        {"GET", "/unchanged",    handle_unchanged  },
-        {"GET", "/no-memory",    handle_no_memory  },
-        {"GET", "/stubborn",     handle_stubborn   },
-        {"GET", "/until-woken",  handle_until_woken},
-        {"GET", "/until-later",  handle_until_later},
-        {"GET", "/newer/{than}", handle_newer      },
-        {NULL,  NULL,            NULL              },
+        {"GET",               "/ok",           handle_ok                              },
+        {"PUT",               "/ok",           handle_ok                              },
+        {"GET",               "/echo/{arg}",   handle_echo                            },
+        {"GET",               "/conditions",   handle_conditions                      },
+        {"GET",               "/big",          handle_big                             },
+        {"GET",               "/built",        handle_built                           },
+        {"GET",               "/parts",        handle_parts                           },
+        {"GET",               "/unchanged",    handle_unchanged                       },
+        {"GET",               "/no-memory",    handle_no_memory                       },
+        {"GET",               "/stubborn",     handle_stubborn                        },
+        {"GET",               "/until-woken",  handle_until_woken                     },
+        {"GET",               "/until-later",  handle_until_later                     },
+        {"GET",               "/newer/{than}", handle_newer                           },
+        {"GET",               "/who",          handle_who                             },
+        {"GET",               "/read",         handle_who,                              AUTHORITY_READ},
+        {"GET",                   "/operate",                              handle_who,                                         AUTHORITY_OPERATE},
+        {"GET",  "/read-later",                 handle_until_woken,            AUTHORITY_READ},
+        {"GET", "/body",handle_body             },
+        {"PUT",            "/body",                               handle_body                                                        },
+        {"PUT", "/operate",handle_body,AUTHORITY_OPERATE},
+        {"POST",         "/operate",                                       handle_body,                                                                                                        AUTHORITY_OPERATE},
+        {"PUT",              "/errand",           handle_errand, AUTHORITY_OPERATE},
+        {NULL,                   NULL,                              NULL                                              },
 };
 static const struct route *const tables[] = {routes, NULL};
 static const struct router router = {tables, NULL};
@@ -140,10 +207,19 @@ static void start_server(void)
                 .parked = parked,
                 .host = (char *)"none",
                 .product = "diag/test",
+                .limits = limits,
         };
         struct err e;
 
         ck_assert_msg(server_new(&server, &options, &e) == 0, "%s", e.text);
+}
+
+/* The next server, after server_free(). */
+static void renew(void)
+{
+        parked_free(parked);
+        ck_assert_int_eq(parked_new(&parked), 0);
+        start_server();
 }
 
 static int listen_again(struct err *e)
@@ -168,6 +244,7 @@ static void set_up(void)
         start_server();
         strcpy(directory, "/tmp/diag-test-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(directory));
+        ck_assert_int_eq(chmod(directory, 0755), 0); /* other users connect, too */
         make_address("unix:%s/sock", directory);
         ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
 }
@@ -221,6 +298,25 @@ static void wire_open(struct wire *w)
         w->n = 0;
 }
 
+/* This thread alone, and only until it is @uid 0 again: no library call, which would take all threads along. */
+static void become(uid_t uid)
+{
+        ck_assert_int_eq(syscall(SYS_setresuid, -1, uid, -1), 0);
+}
+
+static bool may_become(void)
+{
+        return geteuid() == 0;
+}
+
+/* As somebody else, which is what the server sees: who connects, not who asks. */
+static void wire_open_as(struct wire *w, uid_t uid)
+{
+        become(uid);
+        wire_open(w);
+        become(0);
+}
+
 /* The other side may hang up before it has read all. */
 static void wire_send(struct wire *w, const char *data, size_t n)
 {
@@ -239,13 +335,20 @@ static void wire_puts(struct wire *w, const char *s)
         wire_send(w, s, strlen(s));
 }
 
+/* Something has come, which is left where it is. */
+static void wire_await(struct wire *w)
+{
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+        ck_assert_int_eq(poll(&p, 1, PATIENCE_SECONDS * 1000), 1);
+}
+
 /* False at the end. */
 static bool wire_receive(struct wire *w)
 {
-        struct pollfd p = {.fd = w->fd, .events = POLLIN};
         ssize_t n;
 
-        ck_assert_int_eq(poll(&p, 1, PATIENCE_SECONDS * 1000), 1);
+        wire_await(w);
         n = recv(w->fd, w->data + w->n, sizeof(w->data) - 1 - w->n, 0);
         if (n <= 0)
                 return false;
@@ -435,9 +538,10 @@ static const struct {
 } heads[] = {
         {LENGTH "5" END "hello",                                  200, KEPT },
         {LENGTH "0" END,                                          200, KEPT },
-        {CHUNKED "\r\n" FIVE NOTHING,                             200, KEPT },
-        {CHUNKED "\r\n5;x=y\r\nhello\r\n0\r\nA: b" END,           200, KEPT },
-        {"transfer-encoding: CHUNKED" END NOTHING,                200, KEPT },
+        {CHUNKED "\r\n" FIVE NOTHING PROBE,                       200, ENDED},
+        {CHUNKED "\r\n5;x=y\r\nhello\r\n0\r\nA: b" END PROBE,     200, ENDED},
+        {CHUNKED "\r\n5;x\nhello\r\n0\r\nA: b\r\n: c\r\n" PROBE,  200, ENDED},
+        {"transfer-encoding: CHUNKED" END NOTHING PROBE,          200, ENDED},
         {"Connection: close" END,                                 200, ENDED},
         {"Connection: close, x" END PROBE,                        200, ENDED},
         {LENGTH "65537" END,                                      413, ENDED},
@@ -475,7 +579,7 @@ START_TEST(believes_a_head_or_ends_the_connection)
         struct answer a;
 
         wire_open(&w);
-        wire_puts(&w, "PUT /ok HTTP/1.1\r\n" HOST);
+        wire_puts(&w, "PUT /ok HTTP/1.1\r\n" HOST JSON);
         wire_puts(&w, heads[_i].rest);
         a = wire_answer(&w, false);
         ck_assert_msg(a.status == heads[_i].status, "%s:\n%s", heads[_i].rest, a.head);
@@ -495,7 +599,7 @@ static const struct {
         {"GET /ok HTTP/1.0" END,                              200, ENDED},
         {"GET /big HTTP/1.0" END,                             200, ENDED},
         {"GET /ok HTTP/1.0\r\nConnection: keep-alive" END,    200, KEPT },
-        {"PUT /ok HTTP/1.0\r\n" LENGTH "5" END "hello",       200, ENDED},
+        {"PUT /ok HTTP/1.0\r\n" JSON LENGTH "5" END "hello",  200, ENDED},
         {"PUT /ok HTTP/1.0\r\n" CHUNKED "\r\n" NOTHING PROBE, 400, ENDED},
         {"GET /ok HTTP/1.1" END,                              400, ENDED},
         {"GET /ok HTTP/1.1\r\nhOsT: a:80" END,                200, KEPT },
@@ -542,7 +646,7 @@ START_TEST(joins_header_fields)
 }
 END_TEST
 
-#define PUT   "PUT /ok HTTP/1.1\r\n" HOST
+#define PUT   "PUT /ok HTTP/1.1\r\n" HOST JSON
 #define GET   "GET /ok HTTP/1.1\r\n" HOST
 #define TO_OK " HTTP/1.1\r\n" HOST "\r\n"
 
@@ -564,7 +668,7 @@ static const struct {
         {GET "Prefer: ",               'a', 2000,               END,            200, KEPT },
         {PUT LENGTH "65536" END,       'a', 65536,              "",             200, KEPT },
         {PUT LENGTH "100000" END,      'a', 100000,             "",             413, DEAD },
-        {PUT CHUNKED "\r\n10000\r\n",  'a', 65536,              "\r\n" NOTHING, 200, KEPT },
+        {PUT CHUNKED "\r\n10000\r\n",  'a', 65536,              "\r\n" NOTHING, 200, ENDED},
         {PUT CHUNKED "\r\n10001\r\n",  'a', 65537,              "\r\n" NOTHING, 413, ENDED},
         {PUT CHUNKED "\r\nffffff\r\n", 'a', 0xffffff,           "\r\n" NOTHING, 0,   DEAD },
 };
@@ -636,7 +740,8 @@ END_TEST
 
 START_TEST(takes_a_request_byte_by_byte)
 {
-        static const char request[] = "PUT /ok HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nhi";
+        static const char request[] =
+                "PUT /ok HTTP/1.1\r\n" HOST JSON "Content-Length: 2\r\n\r\nhi";
         static struct wire w;
         struct answer a;
 
@@ -652,7 +757,7 @@ END_TEST
 /* Wherever a request stops, the next client is served. */
 START_TEST(survives_half_sent_requests)
 {
-        static const char request[] = "PUT /ok HTTP/1.1\r\n" HOST
+        static const char request[] = "PUT /ok HTTP/1.1\r\n" HOST JSON
                                       "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
         static struct wire w;
 
@@ -673,8 +778,8 @@ START_TEST(says_continue)
         struct answer a;
 
         wire_open(&w);
-        wire_puts(&w,
-                  "PUT /ok HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+        wire_puts(&w, "PUT /ok HTTP/1.1\r\n" HOST JSON
+                      "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n");
         ck_assert_int_eq(wire_answer(&w, false).status, 100);
         wire_puts(&w, "hi");
         a = wire_answer(&w, false);
@@ -702,28 +807,138 @@ START_TEST(wakes_a_parked_request)
 }
 END_TEST
 
-START_TEST(answers_when_too_many_are_parked)
-{
-        static struct wire w[PARKED_MAX + 1];
-        struct answer a;
+#define PARK "GET /until-woken HTTP/1.1\r\n" HOST "\r\n"
 
-        for (size_t i = 0; i < PARKED_MAX; i++) {
-                wire_open(&w[i]);
-                wire_puts(&w[i], "GET /until-woken HTTP/1.1\r\n" HOST "\r\n");
-                wait_for_handler();
-        }
-        /* One thread runs the handlers: when the next one runs, all of these are parked. */
-        wire_open(&w[PARKED_MAX]);
-        a = wire_ask(&w[PARKED_MAX], "/until-woken");
-        ck_assert(answer_body_is(&a, "told to answer\n"));
+/* One thread runs the handlers: when the next one runs, all of these are parked. */
+static void park(struct wire *w, uid_t uid)
+{
+        wire_open_as(w, uid);
+        wire_puts(w, PARK);
+        wait_for_handler();
+}
+
+static void wake_all(struct wire *w, size_t n)
+{
         atomic_store(&generation, 1);
         parked_wake(parked);
-        for (size_t i = 0; i < PARKED_MAX; i++) {
-                a = wire_answer(&w[i], false);
-                ck_assert(answer_body_is(&a, "woken\n"));
+        for (size_t i = 0; i < n; i++) {
+                struct answer a = wire_answer(&w[i], false);
+
+                ck_assert_msg(answer_body_is(&a, "woken\n"), "%zu: %s", i, a.body);
                 wire_close(&w[i]);
         }
-        wire_close(&w[PARKED_MAX]);
+}
+
+START_TEST(answers_when_too_many_are_parked)
+{
+        static struct wire w[PARKED_MAX], one_more;
+        struct server_stats stats;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        for (size_t i = 0; i < PARKED_MAX; i++)
+                park(&w[i], 1000 + (uid_t)i);
+        wire_open_as(&one_more, 1);
+        a = wire_ask(&one_more, "/until-woken");
+        ck_assert(answer_body_is(&a, "told to answer\n"));
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.parked.n_waiting, PARKED_MAX);
+        ck_assert_uint_eq(stats.parked.n_refused, 1);
+        wake_all(w, PARKED_MAX);
+        wire_close(&one_more);
+}
+END_TEST
+
+START_TEST(answers_when_too_many_of_one_user_are_parked)
+{
+        static struct wire w[PARKED_PEER_MAX + 1], one_more;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        for (size_t i = 0; i < PARKED_PEER_MAX; i++)
+                park(&w[i], 1000);
+        wire_open_as(&one_more, 1000);
+        for (size_t i = 0; i < 2; i++) { /* which does not cost the connection */
+                a = wire_ask(&one_more, "/until-woken");
+                ck_assert(answer_body_is(&a, "told to answer\n"));
+                wire_forget(&one_more, a.n_body);
+                wait_for_handler();
+                wait_for_handler();
+        }
+        park(&w[PARKED_PEER_MAX], 1001);
+        wake_all(w, ELEMENTSOF(w));
+        wire_close(&one_more);
+}
+END_TEST
+
+static void wait_until_n_are_parked(size_t n)
+{
+        struct server_stats stats;
+
+        do {
+                (void)poll(NULL, 0, 1);
+                server_stats(server, &stats);
+        } while (stats.parked.n_waiting != n);
+}
+
+/* Not when their time is over, which it never is. */
+START_TEST(gives_away_the_places_of_those_who_hang_up)
+{
+        static struct wire w[PARKED_PEER_MAX], stays;
+        struct server_stats stats;
+
+        if (!may_become())
+                return;
+        park(&stays, 1001);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                park(&w[i], 1000);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                wire_close(&w[i]);
+        wait_until_n_are_parked(1);
+        do { /* their connections end, too */
+                (void)poll(NULL, 0, 1);
+                server_stats(server, &stats);
+        } while (stats.listeners[0].n_open != 1);
+        while (sem_trywait(&handler_ran) == 0)
+                ;
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                park(&w[i], 1000);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.parked.n_refused, 0);
+        wake_all(w, ELEMENTSOF(w));
+        wake_all(&stays, 1);
+}
+END_TEST
+
+/* A change that was begun is told to its end. */
+START_TEST(does_not_hurry_those_who_want_a_change)
+{
+        static struct wire w, other;
+
+        if (!may_become())
+                return;
+        wire_open(&w);
+        wire_puts(&w, "PUT /errand HTTP/1.1\r\n" HOST "\r\n");
+        wait_for_handler();
+        ck_assert_int_eq(shutdown(w.fd, SHUT_WR), 0);
+        park(&other, 0);
+        wire_close(&other);
+        wait_until_n_are_parked(1); /* what hung up later has been seen */
+        wake_all(&w, 1);
+}
+END_TEST
+
+START_TEST(parks_those_who_operate_without_limit)
+{
+        static struct wire w[PARKED_MAX + 3];
+
+        if (!may_become())
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                park(&w[i], 0);
+        wake_all(w, ELEMENTSOF(w));
 }
 END_TEST
 
@@ -962,23 +1177,39 @@ START_TEST(says_what_is_wrong_with_a_directory)
 }
 END_TEST
 
-/* A port that was free a moment ago. */
+/* A port of the kernel's choice. */
 static void make_tcp_address(const char *host)
 {
-        int family = strchr(host, ':') ? AF_INET6 : AF_INET;
         char text[SOCK_ADDRESS_MAX];
-        int fd;
 
-        (void)snprintf(text, sizeof(text), family == AF_INET6 ? "[%s]:1" : "%s:1", host);
+        (void)snprintf(text, sizeof(text), strchr(host, ':') ? "[%s]:1" : "%s:1", host);
         ck_assert_int_eq(parse_listen(text, &address), 0);
-        if (family == AF_INET6)
+        if (address.sa.sa_family == AF_INET6)
                 address.in6.sin6_port = 0;
         else
                 address.in.sin_port = 0;
-        fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        ck_assert_int_eq(bind(fd, &address.sa, address.n), 0);
-        ck_assert_int_eq(getsockname(fd, &address.sa, &address.n), 0);
-        close(fd);
+}
+
+/* From here on, clients of the test connect to this listener. */
+static void use_listener(size_t i)
+{
+        const struct sock_address *a = server_listener_address(server, i);
+
+        ck_assert_ptr_nonnull(a);
+        address = *a;
+}
+
+static void listen_on_tcp(const char *host)
+{
+        size_t n = 0;
+        struct err e;
+
+        while (server_listener_address(server, n))
+                n++;
+        make_tcp_address(host);
+        ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
+        use_listener(n);
+        ck_assert_uint_ne(address.in.sin_port, 0); /* at the same place in in6 */
 }
 
 START_TEST(listens_on_tcp)
@@ -987,35 +1218,916 @@ START_TEST(listens_on_tcp)
         static struct wire w;
         struct err e;
 
-        make_tcp_address(hosts[_i]);
-        ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
+        listen_on_tcp(hosts[_i]);
         ck_assert_int_eq(listen_again(&e), -EADDRINUSE);
         wire_open(&w);
         ck_assert_uint_eq(wire_ask(&w, "/big").n_body, BIG_BYTES);
 
         /* The port is free again at once, although we ended this connection first. */
         server = server_free(server);
-        parked_free(parked);
-        ck_assert_int_eq(parked_new(&parked), 0);
-        start_server();
+        renew();
         ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
+        wire_close(&w);
+}
+END_TEST
+
+/* Who only has nothing more to say gets his answer, now, and then the end. */
+START_TEST(answers_who_ends_his_half)
+{
+        static struct wire w;
+        struct answer a;
+
+        if (_i == 1)
+                listen_on_tcp("127.0.0.1");
+        wire_open(&w);
+        wire_puts(&w, PARK);
+        wait_for_handler();
+        ck_assert_int_eq(shutdown(w.fd, SHUT_WR), 0);
+        a = wire_answer(&w, false);
+        ck_assert_msg(answer_body_is(&a, "told to answer\n"), "%s", a.head);
+        ck_assert_ptr_nonnull(strstr(a.head, "\r\nConnection: close\r\n"));
+        assert_fate(&w, &a, ENDED);
+        wire_close(&w);
+
+        /* And who has done so before. */
+        wire_open(&w);
+        wire_puts(&w, PARK);
+        ck_assert_int_eq(shutdown(w.fd, SHUT_WR), 0);
+        a = wire_answer(&w, false);
+        ck_assert(a.status == 0 || answer_body_is(&a, "told to answer\n"));
+        wire_close(&w);
+}
+END_TEST
+
+#define PARTS_END "and the end"
+
+/* All of it, in order, on one connection, with other answers between; to one who reads slowly, too. */
+START_TEST(sends_two_parts)
+{
+        static struct wire w;
+        struct answer a;
+
+        if (_i == 1)
+                listen_on_tcp("127.0.0.1");
+        wire_open(&w);
+        for (size_t i = 0; i < 3; i++) {
+                wire_puts(&w, "HEAD /parts HTTP/1.1\r\n" HOST "\r\n");
+                a = wire_answer(&w, true);
+                ck_assert_uint_eq(content_length(a.head), BIG_BYTES + strlen(PARTS_END));
+                a = wire_ask(&w, "/parts");
+                ck_assert_int_eq(a.status, 200);
+                ck_assert_uint_eq(a.n_body, BIG_BYTES + strlen(PARTS_END));
+                ck_assert_int_eq(memcmp(a.body, blob_data(big), BIG_BYTES), 0);
+                ck_assert_int_eq(memcmp(a.body + BIG_BYTES, PARTS_END, strlen(PARTS_END)), 0);
+                assert_fate(&w, &a, KEPT);
+                wire_forget(&w, strlen("ok\n"));
+        }
+        wire_close(&w);
+
+        /* And to one who leaves in the middle. */
+        wire_open(&w);
+        wire_puts(&w, "GET /parts HTTP/1.1\r\n" HOST "\r\n");
+        ck_assert(wire_receive(&w));
+        wire_close(&w);
+}
+END_TEST
+
+static bool has_short_queue(int fd)
+{
+        socklen_t n = sizeof(int);
+        int bytes = 0;
+
+        /* The kernel counts twice what it was told, for its own needs. */
+        return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, &n) == 0 &&
+               bytes == 2 * SERVER_SEND_BYTES;
+}
+
+START_TEST(bounds_what_the_kernel_holds)
+{
+        static struct wire w;
+        unsigned n = 0;
+
+        if (_i == 1)
+                listen_on_tcp("127.0.0.1");
+        wire_open(&w);
+        ck_assert_int_eq(wire_ask(&w, "/ok").status, 200);
+        for (int fd = 3; fd < 1024; fd++)
+                n += has_short_queue(fd);
+        ck_assert_uint_eq(n, 1);
         wire_close(&w);
 }
 END_TEST
 
 START_TEST(bounds_connections_of_one_address)
 {
-        static struct wire w[SERVER_CONNECTIONS_PEER_MAX + 1];
-        struct err e;
+        static struct wire w[SERVER_CONNECTIONS_PEER_MAX], one_more;
+        struct server_stats stats;
 
-        make_tcp_address("127.0.0.1");
-        ck_assert_int_eq(listen_again(&e), 0);
+        listen_on_tcp("127.0.0.1");
         for (size_t i = 0; i < ELEMENTSOF(w); i++) {
                 wire_open(&w[i]);
-                ck_assert_int_eq(wire_ask(&w[i], "/ok").status, i < ELEMENTSOF(w) - 1 ? 200 : 0);
+                ck_assert_int_eq(wire_ask(&w[i], "/ok").status, 200);
+        }
+        wire_open(&one_more);
+        ck_assert_int_eq(wire_ask(&one_more, "/ok").status, 0);
+        wire_close(&one_more);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_TOO_MANY], 1);
+        ck_assert_uint_eq(stats.listeners[1].n_open, ELEMENTSOF(w));
+
+        /* Others are served, of another address or over another socket. */
+        make_address("unix:%s/sock", directory);
+        wire_open(&one_more);
+        ck_assert_int_eq(wire_ask(&one_more, "/ok").status, 200);
+        wire_close(&one_more);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                wire_close(&w[i]);
+}
+END_TEST
+
+START_TEST(bounds_connections_of_one_user)
+{
+        static struct wire w[SERVER_CONNECTIONS_PEER_MAX], one_more, roots[3];
+
+        if (!may_become())
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(w); i++) {
+                wire_open_as(&w[i], 1000);
+                ck_assert_int_eq(wire_ask(&w[i], "/ok").status, 200);
+        }
+        wire_open_as(&one_more, 1000);
+        ck_assert_int_eq(wire_ask(&one_more, "/ok").status, 0);
+        wire_close(&one_more);
+        wire_open_as(&one_more, 1001);
+        ck_assert_int_eq(wire_ask(&one_more, "/ok").status, 200);
+        wire_close(&one_more);
+        for (size_t i = 0; i < ELEMENTSOF(roots); i++) {
+                wire_open(&roots[i]);
+                ck_assert_int_eq(wire_ask(&roots[i], "/ok").status, 200);
+                wire_close(&roots[i]);
+        }
+        wire_close(&w[0]);
+        /* Its end is known when something that came later is. */
+        for (int status = 0; status != 200;) {
+                wire_open_as(&w[0], 1000);
+                status = wire_ask(&w[0], "/ok").status;
+                if (status != 200)
+                        wire_close(&w[0]);
         }
         for (size_t i = 0; i < ELEMENTSOF(w); i++)
                 wire_close(&w[i]);
+}
+END_TEST
+
+/* Servers of their own, with other limits than the fixture's. */
+
+static void restart_with(struct server_limits other)
+{
+        struct err e;
+
+        limits = other;
+        server = server_free(server);
+        renew();
+        make_address("unix:%s/sock", directory);
+        ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
+}
+
+START_TEST(lets_connections_wait_for_their_turn)
+{
+        static struct wire w[4], other;
+        struct server_stats stats;
+
+        restart_with((struct server_limits){.n_connections = 3});
+        for (size_t i = 0; i < 3; i++) {
+                wire_open(&w[i]);
+                ck_assert_int_eq(wire_ask(&w[i], "/ok").status, 200);
+        }
+        wire_open(&w[3]);
+        wire_puts(&w[3], PROBE);
+
+        /* One thread takes them all: one of the next listener comes later. */
+        listen_on_tcp("127.0.0.1");
+        wire_open(&other);
+        ck_assert_int_eq(wire_ask(&other, "/ok").status, 200);
+        wire_close(&other);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.listeners[0].n_open, 3);
+        ck_assert_uint_eq(stats.listeners[0].n_max, 3);
+
+        wire_close(&w[1]);
+        ck_assert_int_eq(wire_answer(&w[3], false).status, 200);
+        wire_close(&w[0]);
+        wire_close(&w[2]);
+        wire_close(&w[3]);
+}
+END_TEST
+
+static void open_and_ask(struct wire *w, uid_t uid, int status)
+{
+        wire_open_as(w, uid);
+        ck_assert_int_eq(wire_ask(w, "/ok").status, status);
+}
+
+/* As many users as it takes, each within his limit: they have all places but the reserve. */
+START_TEST(keeps_a_reserve_for_root)
+{
+        static struct wire w[14], one_more, roots[3];
+        struct server_stats stats;
+
+        if (!may_become())
+                return;
+        restart_with((struct server_limits){.n_connections = 16});
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                open_and_ask(&w[i], 1000 + (uid_t)i, 200);
+        open_and_ask(&one_more, 999, 0);
+        wire_close(&one_more);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_FULL], 1);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_TOO_MANY], 0);
+        for (size_t i = 0; i < 2; i++)
+                open_and_ask(&roots[i], 0, 200);
+
+        /* Root waits for his turn: what is full now, he has filled. */
+        wire_open(&roots[2]);
+        wire_puts(&roots[2], PROBE);
+        wire_close(&roots[0]);
+        ck_assert_int_eq(wire_answer(&roots[2], false).status, 200);
+        wire_close(&roots[1]);
+        wire_close(&roots[2]);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                wire_close(&w[i]);
+}
+END_TEST
+
+/* The kernel does not take all of it from us while nobody reads: so it is still in memory. */
+START_TEST(bounds_answers_that_nobody_takes)
+{
+        static struct wire lazy, shared, other;
+        struct server_stats stats;
+        struct answer a;
+
+        restart_with((struct server_limits){.answer_bytes = BIG_BYTES + BIG_BYTES / 2});
+        wire_open(&lazy);
+        wire_puts(&lazy, "GET /built HTTP/1.1\r\n" HOST "\r\n");
+        wire_await(&lazy);
+        wire_open(&other);
+        a = wire_ask(&other, "/built");
+        ck_assert_int_eq(a.status, 503);
+        ck_assert_ptr_nonnull(strstr(a.head, "\r\nRetry-After: 1\r\n"));
+        assert_fate(&other, &a, KEPT);
+        wire_forget(&other, strlen("ok\n"));
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_BUSY], 1);
+
+        /* What is there anyway costs nothing; */
+        wire_open(&shared);
+        wire_puts(&shared, "GET /parts HTTP/1.1\r\n" HOST "\r\n");
+        ck_assert_int_eq(wire_ask(&other, "/big").status, 200);
+        wire_forget(&other, BIG_BYTES);
+
+        /* and when the first one has been taken, or given up, there is room again. */
+        if (_i == 0)
+                ck_assert_int_eq(wire_answer(&lazy, false).status, 200);
+        else
+                wire_close(&lazy);
+        for (int status = 0; status != 200; wire_forget(&other, a.n_body)) {
+                a = wire_ask(&other, "/built");
+                status = a.status;
+        }
+        if (_i == 0)
+                wire_close(&lazy);
+        wire_close(&shared);
+        wire_close(&other);
+}
+END_TEST
+
+static void wire_open_from(struct wire *w, const char *host)
+{
+        struct sockaddr_in in = {.sin_family = AF_INET};
+
+        ck_assert_int_eq(inet_pton(AF_INET, host, &in.sin_addr), 1);
+        w->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        w->n = 0;
+        ck_assert_int_eq(bind(w->fd, (const struct sockaddr *)&in, sizeof(in)), 0);
+        ck_assert_int_eq(connect(w->fd, &address.sa, address.n), 0);
+}
+
+START_TEST(takes_all_loopback_addresses_for_few_clients)
+{
+        static struct wire w[7], one_more;
+        struct server_stats stats;
+        char host[32];
+
+        restart_with((struct server_limits){.n_connections = 16});
+        listen_on_tcp("127.0.0.1");
+        for (size_t i = 0; i < ELEMENTSOF(w); i++) {
+                (void)snprintf(host, sizeof(host), "127.0.%zu.2", i);
+                wire_open_from(&w[i], host);
+                ck_assert_int_eq(wire_ask(&w[i], "/ok").status, 200);
+        }
+        wire_open_from(&one_more, "127.9.9.9");
+        ck_assert_int_eq(wire_ask(&one_more, "/ok").status, 0);
+        wire_close(&one_more);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_FULL], 1);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++)
+                wire_close(&w[i]);
+}
+END_TEST
+
+#define SHORT_USEC (50 * USEC_PER_MSEC)
+
+/* What a client does that is too slow: it sends this, and then byte by byte, or nothing. */
+static const struct {
+        const char *sent;
+        struct server_limits limits;
+        bool drips, answered_before;
+} slow_ones[] = {
+        {"",                                                               {.head_usec = SHORT_USEC},    false, false},
+        {"GET /ok HT",                                                     {.head_usec = SHORT_USEC},    true,  false},
+        {"GET /ok HTTP/1.1\r\nX: ",                                        {.head_usec = SHORT_USEC},    true,  false},
+        {"PUT /ok HTTP/1.1\r\n" HOST JSON "Content-Length: 60000\r\n\r\n",
+         {.request_usec = SHORT_USEC},
+         true,                                                                                                  false},
+        {PROBE,                                                            {.idle_usec = SHORT_USEC},    false, true },
+        {PROBE "GET /ok HTTP/1.1\r\nX: ",                                  {.request_usec = SHORT_USEC}, true,  true },
+};
+
+/* Until the other side has hung up; it must. */
+static void drip(struct wire *w)
+{
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+        for (int i = 0; poll(&p, 1, 1) == 0; i++) {
+                ck_assert_int_lt(i, PATIENCE_SECONDS * 1000);
+                wire_puts(w, "x");
+        }
+}
+
+START_TEST(ends_a_connection_that_is_too_slow)
+{
+        static struct wire w, other;
+        struct server_stats stats;
+
+        restart_with(slow_ones[_i].limits);
+        wire_open(&w);
+        wire_puts(&w, slow_ones[_i].sent);
+        if (slow_ones[_i].answered_before) {
+                struct answer a = wire_answer(&w, false);
+
+                ck_assert(answer_body_is(&a, "ok\n"));
+                wire_forget(&w, a.n_body);
+        }
+        if (slow_ones[_i].drips)
+                drip(&w);
+        ck_assert_int_eq(wire_answer(&w, false).status, 0);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_TOO_SLOW], 1);
+        wire_open(&other);
+        ck_assert_int_eq(wire_ask(&other, "/ok").status, 200);
+        wire_close(&other);
+        wire_close(&w);
+}
+END_TEST
+
+/* A request that waits is not slow: it is we who let it wait. */
+START_TEST(does_not_end_those_who_wait)
+{
+        static struct wire w;
+        struct answer a;
+
+        restart_with((struct server_limits){
+                .head_usec = SHORT_USEC, .idle_usec = SHORT_USEC, .request_usec = SHORT_USEC});
+        wire_open(&w);
+        wire_puts(&w, PARK);
+        wait_for_handler();
+        for (size_t i = 0; i < 3; i++) { /* meanwhile another one's time passes, three times */
+                static struct wire other;
+
+                wire_open(&other);
+                while (wire_receive(&other))
+                        ;
+                wire_close(&other);
+        }
+        atomic_store(&generation, 1);
+        parked_wake(parked);
+        a = wire_answer(&w, false);
+        ck_assert(answer_body_is(&a, "woken\n"));
+        wire_close(&w);
+}
+END_TEST
+
+START_TEST(keeps_within_the_descriptors_of_the_process)
+{
+        struct rlimit l = {150, 150};
+        struct server_stats stats;
+        struct err e;
+
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &l), 0);
+        restart_with((struct server_limits){});
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.listeners[0].n_max, 75);
+        make_address("unix:%s/other", directory);
+        ck_assert_int_eq(listen_again(&e), 0);
+        server_stats(server, &stats);
+        ck_assert_uint_eq(stats.listeners[0].n_max, 37);
+        ck_assert_uint_eq(stats.limits.n_connections, SERVER_CONNECTIONS_MAX);
+}
+END_TEST
+
+/* Out of descriptors, and with them again: who came meanwhile is answered. */
+START_TEST(outlives_a_lack_of_descriptors)
+{
+        struct rlimit l = {64, 64};
+        struct server_stats stats;
+        static struct wire w;
+        int fds[64];
+        size_t n = 0;
+
+        w.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &l), 0);
+        while (n < ELEMENTSOF(fds) && (fds[n] = dup(STDERR_FILENO)) >= 0)
+                n++;
+        ck_assert_int_eq(connect(w.fd, &address.sa, address.n), 0);
+        wire_puts(&w, PROBE);
+        do {
+                (void)poll(NULL, 0, 1);
+                server_stats(server, &stats);
+        } while (stats.accept_failures == 0);
+        while (n > 0)
+                close(fds[--n]);
+        ck_assert_int_eq(wire_answer(&w, false).status, 200);
+        wire_close(&w);
+}
+END_TEST
+
+/* Taking over. */
+
+static int adopt(int fd)
+{
+        struct err e = {};
+        int r = server_adopt(server, fd, &e);
+
+        ck_assert_msg((r < 0) == (*e.text != '\0'), "%d %s", r, e.text);
+        return r;
+}
+
+/* As systemd would hand it out: without any flag. */
+static int make_listening(void)
+{
+        int fd = socket(address.sa.sa_family, SOCK_STREAM, 0);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(bind(fd, &address.sa, address.n), 0);
+        ck_assert_int_eq(listen(fd, 16), 0);
+        address.n = sizeof(address.storage);
+        ck_assert_int_eq(getsockname(fd, &address.sa, &address.n), 0);
+        return fd;
+}
+
+static void make_any_address(const char *host)
+{
+        if (strchr(host, '/'))
+                make_address("unix:%s/adopted", directory);
+        else
+                make_tcp_address(host);
+}
+
+static const char *const adopted_hosts[] = {"/", "127.0.0.1", "::1"};
+
+START_TEST(adopts_sockets)
+{
+        char text[SOCK_ADDRESS_MAX], want[SOCK_ADDRESS_MAX];
+        struct server_stats stats;
+        static struct wire w;
+        int fd, ours;
+
+        make_any_address(adopted_hosts[_i]);
+        fd = make_listening();
+        ours = dup(fd);
+        ck_assert_int_eq(adopt(ours), 0);
+        ck_assert(fcntl(ours, F_GETFD) & FD_CLOEXEC);
+        ck_assert(fcntl(ours, F_GETFL) & O_NONBLOCK);
+        sock_address_format(want, &address);
+        ck_assert_str_eq(sock_address_format(text, server_listener_address(server, 1)), want);
+        server_stats(server, &stats);
+        ck_assert_str_eq(stats.listeners[1].name, want);
+        wire_open(&w);
+        ck_assert_int_eq(wire_ask(&w, "/ok").status, 200);
+
+        /* The socket is not ours alone: it goes on, with its file. */
+        server = server_free(server);
+        wire_close(&w);
+        wire_open(&w);
+        wire_puts(&w, PROBE);
+        ck_assert_int_eq(fcntl(ours, F_GETFD), -1);
+        renew();
+        ck_assert_int_eq(adopt(fd), 0);
+        ck_assert_int_eq(wire_answer(&w, false).status, 200);
+        wire_close(&w);
+        if (_i == 0)
+                ck_assert_int_eq(unlink(address.un.sun_path), 0);
+}
+END_TEST
+
+START_TEST(adopts_no_other_descriptors)
+{
+        int pair[2], pipes[2];
+        int fds[] = {
+                socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0),
+                socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+                socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0),
+                socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0),
+                -1,
+                -1,
+                1000,
+        };
+
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        ck_assert_int_eq(pipe(pipes), 0);
+        fds[4] = pair[0];
+        fds[5] = pipes[0];
+        make_address("unix:%s/packets", directory);
+        ck_assert_int_eq(bind(fds[2], &address.sa, address.n), 0);
+        ck_assert_int_eq(listen(fds[2], 1), 0);
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++) {
+                ck_assert_int_eq(adopt(fds[i]), -EINVAL);
+                ck_assert(i == 6 || fcntl(fds[i], F_GETFD) >= 0); /* still the caller's */
+        }
+        ck_assert_ptr_null(server_listener_address(server, 1));
+        ck_assert_int_eq(unlink(address.un.sun_path), 0);
+        close(pair[1]);
+        close(pipes[1]);
+        for (size_t i = 0; i < 6; i++)
+                close(fds[i]);
+}
+END_TEST
+
+/* Whoever asks while one server goes and the next one comes is answered, by one of them. */
+START_TEST(hands_over_without_losing_a_request)
+{
+        static struct wire w[6];
+        int fd;
+
+        make_any_address(adopted_hosts[_i % 2]);
+        fd = make_listening();
+        ck_assert_int_eq(adopt(dup(fd)), 0);
+        for (size_t round = 0; round < 10; round++) {
+                for (size_t i = 0; i < 3; i++) {
+                        wire_open(&w[i]);
+                        wire_puts(&w[i], PROBE);
+                }
+                server = server_free(server);
+                for (size_t i = 3; i < 6; i++) {
+                        wire_open(&w[i]);
+                        wire_puts(&w[i], PROBE);
+                }
+                renew();
+                ck_assert_int_eq(adopt(dup(fd)), 0);
+                for (size_t i = 0; i < 6; i++) {
+                        ck_assert_msg(wire_answer(&w[i], false).status == 200, "%zu, round %zu", i,
+                                      round);
+                        wire_close(&w[i]);
+                }
+        }
+        close(fd);
+        if (_i % 2 == 0)
+                ck_assert_int_eq(unlink(address.un.sun_path), 0);
+}
+END_TEST
+
+/* Who may what. */
+
+static const struct {
+        uid_t uid;
+        int status;
+        const char *line;
+        const char *words; /* in the body */
+} callers[] = {
+        {0,    200, "GET /who",        "uid 0: operate with output"     },
+        {0,    200, "GET /read",       "operate"                        },
+        {0,    200, "GET /operate",    "operate"                        },
+        {1000, 200, "GET /who",        "uid 1000: health with output"   },
+        {1000, 403, "HEAD /read",      ""                               },
+        {1000, 403, "GET /read",       "class read"                     },
+        {1000, 403, "GET /read",       "join group diag"                },
+        {1000, 403, "GET /operate",    "class operate, and uid 1000 has"},
+        {1000, 403, "PUT /operate",    "class operate"                  },
+        {990,  200, "GET /who",        "uid 990: read with output"      },
+        {990,  200, "GET /read",       "uid 990: read"                  },
+        {990,  403, "GET /operate",    "uid 990 has class read"         },
+        {991,  403, "GET /who",        "TrustedProxy="                  },
+        {991,  403, "GET /nothing",    "TrustedProxy="                  },
+        {1000, 404, "GET /nothing",    ""                               },
+        {1000, 301, "GET /operate/",   ""                               },
+        {1000, 405, "DELETE /operate", ""                               },
+};
+
+static void trust_proxies(void)
+{
+        authority.proxies[0].uid = 990;
+        authority.proxies[0].grants = AUTHORITY_READ;
+        authority.proxies[1].uid = 991;
+        authority.proxies[1].grants = AUTHORITY_NONE;
+        authority.n_proxies = 2;
+        ck_assert_int_eq(server_set_authority(server, &authority), 0);
+}
+
+START_TEST(knows_who_may_what)
+{
+        static struct wire w;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        trust_proxies();
+        wire_open_as(&w, callers[_i].uid);
+        for (size_t i = 0; i < 2; i++) { /* a refusal does not cost the connection */
+                wire_puts(&w, callers[_i].line);
+                wire_puts(&w, " HTTP/1.1\r\n" HOST "\r\n");
+                a = wire_answer(&w, callers[_i].line[0] == 'H');
+                ck_assert_msg(a.status == callers[_i].status, "%u %s: %s", callers[_i].uid,
+                              callers[_i].line, a.head);
+                ck_assert_msg(
+                        memmem(a.body, a.n_body, callers[_i].words, strlen(callers[_i].words)),
+                        "%s: %.*s", callers[_i].words, (int)a.n_body, a.body);
+                wire_forget(&w, a.n_body);
+        }
+        wire_close(&w);
+}
+END_TEST
+
+START_TEST(follows_a_new_authority_at_once)
+{
+        static struct wire idle, waiting;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        trust_proxies();
+        wire_open_as(&idle, 990);
+        a = wire_ask(&idle, "/read");
+        ck_assert_int_eq(a.status, 200);
+        wire_forget(&idle, a.n_body);
+        wire_open_as(&waiting, 990);
+        wire_puts(&waiting, "GET /read-later HTTP/1.1\r\n" HOST "\r\n");
+        wait_for_handler();
+
+        authority.n_proxies = 0;
+        ck_assert_int_eq(server_set_authority(server, &authority), 0);
+        ck_assert_int_eq(wire_answer(&waiting, false).status, 403);
+        a = wire_ask(&idle, "/read");
+        ck_assert_int_eq(a.status, 403);
+        wire_forget(&idle, a.n_body);
+
+        trust_proxies();
+        ck_assert_int_eq(wire_ask(&idle, "/read").status, 200);
+        wire_close(&idle);
+        wire_close(&waiting);
+}
+END_TEST
+
+/* A change of mind on one thread, and requests on another. */
+static void *change_authority(void *userdata)
+{
+        struct authority other = {.operators = (gid_t)-1};
+
+        (void)userdata;
+        other.hosts[other.n_hosts++] = (char *)"*";
+        while (!atomic_load(&storm_over)) {
+                ck_assert_int_eq(server_set_authority(server, &other), 0);
+                sched_yield();
+        }
+        return NULL;
+}
+
+START_TEST(changes_its_authority_while_it_serves)
+{
+        static struct wire w;
+        pthread_t thread;
+
+        listen_on_tcp("127.0.0.1");
+        ck_assert_int_eq(pthread_create(&thread, NULL, change_authority, NULL), 0);
+        for (size_t i = 0; i < 200; i++) {
+                struct server_stats stats;
+                struct answer a;
+
+                wire_open(&w);
+                a = wire_ask(&w, "/who");
+                ck_assert_msg(answer_body_is(&a, "127.0.0.1: health with output\n"), "%s", a.body);
+                wire_close(&w);
+                server_stats(server, &stats);
+        }
+        atomic_store(&storm_over, true);
+        ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+/* What is said about us, and by whose page; over TCP, and over the Unix socket. */
+static const struct {
+        const char *request;
+        int tcp, local;
+} strangers[] = {
+        {"GET /ok HTTP/1.1\r\nHost: localhost",                                                  200, 200},
+        {"GET /ok HTTP/1.1\r\nHost: 127.0.0.1:1050",                                             200, 200},
+        {"GET /ok HTTP/1.1\r\nHost: m1",                                                         200, 200},
+        {"GET /ok HTTP/1.1\r\nHost: evil.example",                                               421, 200},
+        {"GET /ok HTTP/1.1\r\nHost: evil.example:1050",                                          421, 200},
+        {"GET /ok HTTP/1.1\r\nHost: ",                                                           421, 200},
+        {"GET /nothing HTTP/1.1\r\nHost: evil.example",                                          421, 404},
+        {"GET /ok HTTP/1.0",                                                                     200, 200},
+        {"GET /ok HTTP/1.0\r\nHost: evil.example",                                               421, 200},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost",                                                  200, 200},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost",                      200, 200},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost:5\r\nOrigin: http://localhost:5",                  200, 200},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost:5\r\nOrigin: http://localhost:6",                  403, 403},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",                   403, 403},
+        {"PUT /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: null",                                  403, 403},
+        {"DELETE /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",                403, 403},
+        {"BREW /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",                  403, 403},
+        {"GET /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",                   200, 200},
+        {"HEAD /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: null",                                 200, 200},
+        {"OPTIONS /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example",               405, 405},
+        {"PUT /ok HTTP/1.1\r\nHost: evil\r\nOrigin: http://evil",                                421, 200},
+        {"POST /ok HTTP/1.1\r\nHost: localhost\r\nOrigin: http://x\r\nOrigin: http://localhost",
+         403,                                                                                         403},
+};
+
+START_TEST(knows_strangers)
+{
+        bool is_head = strangers[_i].request[0] == 'H';
+        static struct wire w;
+        struct answer a;
+
+        authority.hosts[0] = (char *)"m1";
+        authority.n_hosts = 1;
+        ck_assert_int_eq(server_set_authority(server, &authority), 0);
+        for (size_t i = 0; i < 2; i++) {
+                int want = i == 0 ? strangers[_i].local : strangers[_i].tcp;
+
+                wire_open(&w);
+                wire_puts(&w, strangers[_i].request);
+                wire_puts(&w, "\r\n\r\n");
+                a = wire_answer(&w, is_head);
+                ck_assert_msg(a.status == want, "%s:\n%s", strangers[_i].request, a.head);
+                if (!strstr(strangers[_i].request, "HTTP/1.0"))
+                        assert_fate(&w, &a, KEPT);
+                wire_close(&w);
+                if (i == 0)
+                        listen_on_tcp("127.0.0.1");
+        }
+}
+END_TEST
+
+/* Bodies. */
+
+static const struct {
+        const char *request; /* up to and with its last header field */
+        const char *body;
+        int status;
+        const char *answer; /* NULL: whatever */
+} bodies[] = {
+        {"PUT /body HTTP/1.1\r\n" HOST JSON LENGTH "2",                             "{}",    200, "2 {} application/json\n"               },
+        {"PUT /body HTTP/1.1\r\n" HOST JSON LENGTH "0",                             "",      200, "0  application/json\n"                 },
+        {"PUT /body HTTP/1.1\r\n" HOST JSON "Transfer-Encoding: chunked",
+         "2\r\n{\"\r\n1\r\n}\r\n" NOTHING,                                                   200, "3 {\"} application/json\n"             },
+        {"PUT /body HTTP/1.1\r\n" HOST "Content-Type: application/json; charset=utf-8\r\n" LENGTH
+         "2",                                                              "{}",    200, "2 {} application/json; charset=utf-8\n"},
+        {"PUT /body HTTP/1.1\r\n" HOST "X: y",                                      "",      200, "0  -\n"                                },
+        {"PUT /body HTTP/1.1\r\n" HOST LENGTH "2",                                  "{}",    415, NULL                                    },
+        {"PUT /body HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\n" LENGTH "2",   "{}",    415, NULL                                    },
+        {"POST /operate HTTP/1.1\r\n" HOST
+         "Content-Type: application/x-www-form-urlencoded\r\n" LENGTH "3",
+         "a=b",                                                                              415, NULL                                    },
+        {"PUT /body HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked",                NOTHING, 415, NULL                                    },
+ /* of no interest */
+        {"GET /body HTTP/1.1\r\n" HOST "Content-Type: text/plain\r\n" LENGTH "2",   "{}",    200,
+         "0  text/plain\n"                                                                                                                },
+        {"PUT /nothing HTTP/1.1\r\n" HOST LENGTH "2",                               "{}",    404, NULL                                    },
+        {"DELETE /body HTTP/1.1\r\n" HOST LENGTH "2",                               "{}",    405, NULL                                    },
+};
+
+START_TEST(takes_bodies)
+{
+        static struct wire w;
+        struct answer a;
+
+        wire_open(&w);
+        for (size_t i = 0; i < 2; i++) { /* nothing is left of the first one */
+                wire_puts(&w, bodies[_i].request);
+                wire_puts(&w, END);
+                wire_puts(&w, bodies[_i].body);
+                a = wire_answer(&w, false);
+                ck_assert_msg(a.status == bodies[_i].status, "%s:\n%s", bodies[_i].request, a.head);
+                if (bodies[_i].answer)
+                        ck_assert_msg(answer_body_is(&a, bodies[_i].answer), "%.*s", (int)a.n_body,
+                                      a.body);
+                wire_forget(&w, a.n_body);
+                if (strstr(a.head, "\r\nConnection: close\r\n")) {
+                        wire_close(&w);
+                        wire_open(&w);
+                }
+        }
+        a = wire_ask(&w, "/body");
+        ck_assert(answer_body_is(&a, "0  -\n"));
+        wire_close(&w);
+}
+END_TEST
+
+/* In pieces, with what no string can hold, up to the limit; and of one who may not, to the end, too. */
+START_TEST(takes_large_bodies_of_those_who_may)
+{
+        static char body[SERVER_BODY_BYTES_MAX];
+        static struct wire w;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        memset(body, _i == 0 ? '\0' : 'x', sizeof(body));
+        for (uid_t uid = 0; uid < 2; uid++) {
+                wire_open_as(&w, uid);
+                wire_puts(&w, "PUT /operate HTTP/1.1\r\n" HOST JSON LENGTH "65536" END);
+                for (size_t n = 0; n < sizeof(body); n += 8192)
+                        wire_send(&w, body + n, 8192);
+                a = wire_answer(&w, false);
+                ck_assert_int_eq(a.status, uid == 0 ? 200 : 403);
+                if (uid == 0)
+                        ck_assert(answer_body_is(&a, "65536 bytes\n"));
+                assert_fate(&w, &a, KEPT);
+                wire_close(&w);
+        }
+}
+END_TEST
+
+START_TEST(drops_the_errand_of_a_request)
+{
+        static struct wire w;
+        struct answer a;
+
+        wire_open(&w);
+        wire_puts(&w, "PUT /errand HTTP/1.1\r\n" HOST "\r\n");
+        wait_for_handler();
+        atomic_store(&generation, 1);
+        parked_wake(parked);
+        a = wire_answer(&w, false);
+        ck_assert(answer_body_is(&a, "woken\n"));
+        assert_fate(&w, &a, KEPT);
+        wire_puts(&w, "PUT /errand HTTP/1.1\r\n" HOST "\r\n");
+        wire_close(&w); /* perhaps before it is read */
+}
+END_TEST
+
+/* Numbers. */
+
+static uint64_t count_of(const struct server_stats *stats, unsigned status)
+{
+        for (size_t i = 0; i < SERVER_STATUSES; i++)
+                if (stats->answers[i].status == status)
+                        return stats->answers[i].n;
+        ck_abort_msg("no counter for %u", status);
+}
+
+START_TEST(counts)
+{
+        static const struct {
+                const char *request;
+                unsigned status;
+        } asked[] = {
+                {"GET /ok HTTP/1.1\r\n" HOST,                    200},
+                {"HEAD /ok HTTP/1.1\r\n" HOST,                   200},
+                {"GET /unchanged HTTP/1.1\r\n" HOST,             304},
+                {"GET /nothing HTTP/1.1\r\n" HOST,               404},
+                {"PUT /ok HTTP/1.1\r\nOrigin: null\r\n" HOST,    403},
+                {"PUT /ok HTTP/1.1\r\n" HOST LENGTH "99999\r\n", 413},
+                {"PUT /ok HTTP/1.1\r\n" HOST HOST,               400},
+        };
+        struct server_stats stats;
+        static struct wire w;
+
+        for (size_t i = 0; i < ELEMENTSOF(asked); i++) {
+                wire_open(&w);
+                wire_puts(&w, asked[i].request);
+                wire_puts(&w, "\r\n");
+                ck_assert_uint_eq((unsigned)wire_answer(&w, true).status, asked[i].status);
+                wire_close(&w);
+        }
+        server_stats(server, &stats);
+        for (size_t i = 0; i < ELEMENTSOF(asked); i++)
+                ck_assert_uint_eq(count_of(&stats, asked[i].status), i < 2 ? 2 : 1);
+        ck_assert_uint_eq(count_of(&stats, 0), 0);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_CROSS_ORIGIN], 1);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_TOO_LARGE], 1);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_BAD_HEAD], 1);
+        ck_assert_uint_eq(stats.refusals[SERVER_REFUSAL_NOT_ALLOWED], 0);
+        ck_assert_uint_eq(stats.n_listeners, 1);
+        ck_assert_uint_eq(stats.listeners[0].n_total, ELEMENTSOF(asked));
+        ck_assert_ptr_nonnull(strstr(stats.listeners[0].name, "/sock"));
+        ck_assert_uint_eq(stats.limits.n_connections, SERVER_CONNECTIONS_MAX);
+        ck_assert_uint_eq(stats.limits.head_usec, SERVER_HEAD_USEC);
+        ck_assert_uint_eq(stats.parked.n_max, PARKED_MAX);
+        ck_assert_uint_ge(stats.answer_bytes, strlen("ok\n"));
+        for (int i = 0; i < SERVER_REFUSALS; i++)
+                ck_assert_ptr_nonnull(server_refusal_to_string((enum server_refusal)i));
 }
 END_TEST
 
@@ -1048,10 +2160,10 @@ START_TEST(refuses_who_may_not_ask)
                 {NULL,              403},
                 {"198.51.100.0/24", 403},
                 {"192.0.2.0/24",    200},
+                {"192.0.2.0/24",    403}, /* without Insecure= */
         };
         static struct wire w;
         struct answer a;
-        struct err e;
 
         if (!make_foreign_address("192.0.2.1"))
                 return;
@@ -1059,9 +2171,9 @@ START_TEST(refuses_who_may_not_ask)
                 ck_assert_int_eq(parse_ip_prefix(cases[_i].listed,
                                                  &authority.networks[authority.n_networks++]),
                                  0);
+        authority.insecure = _i < 3;
         set_up();
-        make_tcp_address("192.0.2.1");
-        ck_assert_msg(listen_again(&e) == 0, "%s", e.text);
+        listen_on_tcp("192.0.2.1");
         wire_open(&w);
         for (size_t i = 0; i < 2; i++) { /* a refusal does not cost the connection */
                 a = wire_ask(&w, "/ok");
@@ -1092,6 +2204,11 @@ int main(void)
         tcase_add_test(tc, says_continue);
         tcase_add_test(tc, wakes_a_parked_request);
         tcase_add_test(tc, answers_when_too_many_are_parked);
+        tcase_add_test(tc, answers_when_too_many_of_one_user_are_parked);
+        tcase_add_test(tc, gives_away_the_places_of_those_who_hang_up);
+        tcase_add_loop_test(tc, answers_who_ends_his_half, 0, 2);
+        tcase_add_test(tc, does_not_hurry_those_who_want_a_change);
+        tcase_add_test(tc, parks_those_who_operate_without_limit);
         tcase_add_test(tc, does_not_let_a_handler_park_for_ever);
         tcase_add_test(tc, survives_clients_that_hang_up_while_parked);
         tcase_add_test(tc, answers_parked_requests_when_it_stops);
@@ -1104,11 +2221,33 @@ int main(void)
         tcase_add_test(tc, leaves_what_took_its_place);
         tcase_add_test(tc, says_what_is_wrong_with_a_directory);
         tcase_add_loop_test(tc, listens_on_tcp, 0, 2);
+        tcase_add_loop_test(tc, sends_two_parts, 0, 2);
+        tcase_add_loop_test(tc, bounds_what_the_kernel_holds, 0, 2);
         tcase_add_test(tc, bounds_connections_of_one_address);
+        tcase_add_test(tc, bounds_connections_of_one_user);
+        tcase_add_test(tc, lets_connections_wait_for_their_turn);
+        tcase_add_test(tc, keeps_a_reserve_for_root);
+        tcase_add_loop_test(tc, bounds_answers_that_nobody_takes, 0, 2);
+        tcase_add_test(tc, takes_all_loopback_addresses_for_few_clients);
+        tcase_add_loop_test(tc, ends_a_connection_that_is_too_slow, 0, ELEMENTSOF(slow_ones));
+        tcase_add_test(tc, does_not_end_those_who_wait);
+        tcase_add_test(tc, keeps_within_the_descriptors_of_the_process);
+        tcase_add_test(tc, outlives_a_lack_of_descriptors);
+        tcase_add_loop_test(tc, adopts_sockets, 0, ELEMENTSOF(adopted_hosts));
+        tcase_add_test(tc, adopts_no_other_descriptors);
+        tcase_add_loop_test(tc, hands_over_without_losing_a_request, 0, 2);
+        tcase_add_loop_test(tc, knows_who_may_what, 0, ELEMENTSOF(callers));
+        tcase_add_test(tc, follows_a_new_authority_at_once);
+        tcase_add_test(tc, changes_its_authority_while_it_serves);
+        tcase_add_loop_test(tc, knows_strangers, 0, ELEMENTSOF(strangers));
+        tcase_add_loop_test(tc, takes_bodies, 0, ELEMENTSOF(bodies));
+        tcase_add_loop_test(tc, takes_large_bodies_of_those_who_may, 0, 2);
+        tcase_add_test(tc, drops_the_errand_of_a_request);
+        tcase_add_test(tc, counts);
         suite_add_tcase(suite, tc);
         /* Without the fixture, whose threads would be in the old network. */
         tcase_set_timeout(foreign, 60);
-        tcase_add_loop_test(foreign, refuses_who_may_not_ask, 0, 3);
+        tcase_add_loop_test(foreign, refuses_who_may_not_ask, 0, 4);
         suite_add_tcase(suite, foreign);
         return test_main(suite);
 }
