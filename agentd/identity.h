@@ -13,12 +13,20 @@ struct identity;
 /**
  * identity_new() - find out what can be found at once, and start what takes time
  * @conf:    borrowed
- * @port:    under which the node can be asked over TCP; 0: only locally
  * @changed: called on the loop, later, when something has become known or different
  */
 int identity_new(struct identity **ret, struct loop *l, const struct agent_conf *conf,
-                 uint16_t port, void (*changed)(void *userdata), void *userdata);
+                 void (*changed)(void *userdata), void *userdata);
 struct identity *identity_free(struct identity *id);
+
+/** identity_reconfigure() - @conf replaces the one that was borrowed; asks for all anew. */
+void identity_reconfigure(struct identity *id, const struct agent_conf *conf);
+
+/** identity_set_port() - of TCP, once it is known; 0: only locally. */
+void identity_set_port(struct identity *id, uint16_t port);
+
+/** identity_set_mesos_id() - copied. */
+void identity_set_mesos_id(struct identity *id, const char *mesos_id);
 
 /** identity_node() - borrowed until the loop turns. */
 const struct diag_node *identity_node(const struct identity *id);

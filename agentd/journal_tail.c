@@ -16,7 +16,9 @@
 #define CHILD_USEC       (5 * USEC_PER_SEC)
 #define CHILD_BYTES      (64u * 1024u)
 #define SECOND_LOOK_USEC (1 * USEC_PER_SEC)
-#define GAP_USEC         (2 * USEC_PER_SEC) /* between two reads of one unit */
+#define GAP_USEC         (2 * USEC_PER_SEC)  /* between two reads of one unit */
+#define RETRY_USEC       (10 * USEC_PER_SEC) /* when the machine lacked something for it */
+#define CANNOT_BE_READ   "(the journal cannot be read)\n"
 
 struct tail {
         LIST_ENTRY(tail) link;
@@ -37,15 +39,25 @@ struct journal_tail {
         struct loop_timer *timer;
         LIST_HEAD(, tail) tails;
         unsigned n_children;
+        bool unsaid; /* a text is another one, and changed() has not been called yet */
         void (*changed)(void *userdata);
         void *userdata;
 };
 
 static void run_due(struct journal_tail *t);
 
+static void say_changed(struct journal_tail *t)
+{
+        if (!t->unsaid)
+                return;
+        t->unsaid = false;
+        t->changed(t->userdata);
+}
+
 static void on_timer(void *userdata)
 {
         run_due(userdata);
+        say_changed(userdata);
 }
 
 int journal_tail_new(struct journal_tail **ret, struct loop *l, void (*changed)(void *userdata),
@@ -118,22 +130,42 @@ static const char *newest_lines(const char *text, size_t n, bool *truncated)
         return text + from;
 }
 
-static bool set_text(struct tail *tail, const char *text, bool truncated)
+/* Memory, descriptors, processes: what there is too little of now, there may be later. */
+static bool is_shortage(int error)
+{
+        return error == -ENOMEM || error == -EAGAIN || error == -EMFILE || error == -ENFILE;
+}
+
+static void retry(struct tail *tail)
+{
+        tail->due_mono_usec = now_mono_usec() + RETRY_USEC;
+}
+
+static void set_text(struct tail *tail, const char *text, bool truncated)
 {
         char *copy;
 
         if (tail->text && streq(tail->text, text))
-                return false;
+                return;
         copy = strdup(text);
-        if (!copy)
-                return false;
+        if (!copy) {
+                retry(tail);
+                return;
+        }
         free(tail->text);
         tail->text = copy;
         tail->truncated = truncated;
-        return true;
+        tail->owner->unsaid = true;
 }
 
-static bool take_output(struct tail *tail, const struct child_result *r)
+static void cannot_read(struct tail *tail, int error)
+{
+        if (is_shortage(error))
+                retry(tail);
+        set_text(tail, CANNOT_BE_READ, false);
+}
+
+static void take_output(struct tail *tail, const struct child_result *r)
 {
         _cleanup_(buf_done) struct buf clean = {.max = 16 * CHILD_BYTES};
         bool truncated = r->truncated;
@@ -143,12 +175,16 @@ static bool take_output(struct tail *tail, const struct child_result *r)
         if (r->timed_out)
                 buf_puts(&clean, "(reading the journal took too long and was ended)\n");
         else if (r->exit_status != 0 && !r->n_output)
-                buf_puts(&clean, "(the journal cannot be read)\n");
+                buf_puts(&clean, CANNOT_BE_READ);
+        if (clean.error) {
+                cannot_read(tail, clean.error);
+                return;
+        }
         for (size_t i = 0; i < clean.n; i++)
                 if (!clean.data[i])
                         clean.data[i] = ' '; /* a NUL would end the text for everybody behind us */
-        text = newest_lines(buf_cstr(&clean), clean.error ? 0 : clean.n, &truncated);
-        return set_text(tail, text, truncated);
+        text = newest_lines(buf_cstr(&clean), clean.n, &truncated);
+        set_text(tail, text, truncated);
 }
 
 /* --- when to read ----------------------------------------------------------------------------------------- */
@@ -157,17 +193,21 @@ static void on_child(const struct child_result *r, void *userdata)
 {
         struct tail *tail = userdata;
         struct journal_tail *t = tail->owner;
-        bool changed = take_output(tail, r);
 
+        if (r->exec_error) {
+                log_debug("cannot run journalctl: %s", strerror(-r->exec_error));
+                cannot_read(tail, r->exec_error);
+        } else {
+                take_output(tail, r);
+        }
         tail->child = child_free(tail->child);
         t->n_children--;
-        if (tail->stamp == tail->read_stamp && !tail->second_look) {
+        if (tail->stamp == tail->read_stamp && !tail->second_look && !tail->due_mono_usec) {
                 tail->second_look = true;
                 tail->due_mono_usec = now_mono_usec() + SECOND_LOOK_USEC;
         }
         run_due(t);
-        if (changed)
-                t->changed(t->userdata);
+        say_changed(t);
 }
 
 static void start(struct tail *tail)
@@ -204,23 +244,27 @@ static void start(struct tail *tail)
                 return;
         }
         log_debug("%s", e.text);
-        (void)set_text(tail, "(the journal cannot be read)\n", false);
+        cannot_read(tail, k);
 }
 
-/* Starts what is due, as many as may run; the timer is for the earliest of the others. */
+/*
+ * Starts what is due, as many as may run; the timer is for the earliest of the others, and for what cannot
+ * be said from here: who wants a tail is in the midst of a report.
+ */
 static void run_due(struct journal_tail *t)
 {
         uint64_t now = now_mono_usec(), next = USEC_INFINITY;
         struct tail *tail;
 
         LIST_FOREACH (tail, &t->tails, link) {
-                if (!tail->due_mono_usec || tail->child)
-                        continue;
-                if (tail->due_mono_usec > now)
-                        next = tail->due_mono_usec < next ? tail->due_mono_usec : next;
-                else if (t->n_children < CHILDREN_MAX)
+                if (tail->due_mono_usec && tail->due_mono_usec <= now && !tail->child &&
+                    t->n_children < CHILDREN_MAX)
                         start(tail);
+                if (tail->due_mono_usec > now && !tail->child && tail->due_mono_usec < next)
+                        next = tail->due_mono_usec;
         }
+        if (t->unsaid)
+                next = now;
         if (next == USEC_INFINITY)
                 loop_timer_stop(t->timer);
         else

@@ -67,26 +67,27 @@ static struct entry *insert(struct last_runs *l, const char *id)
         return &l->entries[at];
 }
 
-static void note(struct last_runs *l, const char *id, const struct diag_last_run *run)
+static int note(struct last_runs *l, const char *id, const struct diag_last_run *run)
 {
         struct entry *e = find(l, id);
 
         /* The run is the same, and so is how it ended, whatever `systemctl reset-failed` made of it. */
         if (e && e->run.ended_mono_usec == run->ended_mono_usec && diag_last_run_failed(&e->run) &&
             diag_last_run_ok(run))
-                return;
+                return 0;
         if (e && e->run.ended_mono_usec == run->ended_mono_usec && e->run.code == run->code &&
             e->run.status == run->status && streq(e->run.result, run->result))
-                return;
+                return 0;
         if (!e)
                 e = insert(l, id);
         if (!e)
-                return;
+                return -ENOMEM;
         e->run = *run;
         l->dirty = true;
+        return 0;
 }
 
-static bool parse_line(struct last_runs *l, const char *line)
+static int parse_line(struct last_runs *l, const char *line)
 {
         struct diag_last_run run = {0};
         int at = 0;
@@ -94,22 +95,24 @@ static bool parse_line(struct last_runs *l, const char *line)
         if (sscanf(line, "%" SCNu64 " %23s %" SCNd32 " %" SCNd32 " %n", &run.ended_mono_usec,
                    run.result, &run.code, &run.status, &at) != 4 ||
             !unit_name_is_unit(line + at))
-                return false;
-        note(l, line + at, &run);
-        return true;
+                return -EBADMSG;
+        return note(l, line + at, &run);
 }
 
 static int parse_file(struct last_runs *l, char *text, struct err *e)
 {
         char *save = NULL, *line = strtok_r(text, "\n", &save);
+        int k;
 
         if (!line || strncmp(line, "boot ", 5) != 0)
                 return err_set(e, -EBADMSG, "%s: does not begin with a boot id", l->path);
         if (!streq(line + 5, l->boot_id))
                 return 0;
-        for (unsigned n = 2; (line = strtok_r(NULL, "\n", &save)); n++)
-                if (!parse_line(l, line))
-                        return err_set(e, -EBADMSG, "%s:%u: not a run", l->path, n);
+        for (unsigned n = 2; (line = strtok_r(NULL, "\n", &save)); n++) {
+                k = parse_line(l, line);
+                if (k < 0)
+                        return err_set(e, k, "%s:%u: not a run", l->path, n);
+        }
         return 0;
 }
 
@@ -131,7 +134,11 @@ int last_runs_new(struct last_runs **ret, const char *path, const char *boot_id,
                 k = fs_read(path, FILE_MAX_BYTES, &text, &n, e);
                 if (k == -ENOENT)
                         *e = (struct err){0};
-                if (k >= 0 && parse_file(l, text, e) < 0)
+                if (k >= 0)
+                        k = parse_file(l, text, e);
+                if (k == -ENOMEM)
+                        return k; /* it is there, and would be overwritten */
+                if (k < 0)
                         l->n = 0; /* half of what was noted would be wrong by what is missing */
         }
         l->dirty = false;
@@ -150,7 +157,7 @@ struct last_runs *last_runs_free(struct last_runs *l)
         return NULL;
 }
 
-void last_runs_note(struct last_runs *l, const char *id, const struct diag_unit *u)
+int last_runs_note(struct last_runs *l, const char *id, const struct diag_unit *u)
 {
         struct diag_last_run run = {
                 .ended_mono_usec = u->exec_main_exit_mono_usec,
@@ -166,9 +173,9 @@ void last_runs_note(struct last_runs *l, const char *id, const struct diag_unit 
             !streq(str_or(u->result, ""), "success"))
                 run.ended_mono_usec = u->inactive_enter_mono_usec;
         if (!run.ended_mono_usec || str_empty(u->result))
-                return;
+                return 0;
         (void)stpncpy(run.result, u->result, sizeof(run.result) - 1);
-        note(l, id, &run);
+        return note(l, id, &run);
 }
 
 const struct diag_last_run *last_runs_find(const struct last_runs *l, const char *id)

@@ -24,8 +24,8 @@ struct last_runs;
 int last_runs_new(struct last_runs **ret, const char *path, const char *boot_id, struct err *e);
 struct last_runs *last_runs_free(struct last_runs *l);
 
-/** last_runs_note() - a service's facts may tell of a run that ended. */
-void last_runs_note(struct last_runs *l, const char *id, const struct diag_unit *u);
+/** last_runs_note() - a service's facts may tell of a run that ended. Return: 0 or -ENOMEM. */
+int last_runs_note(struct last_runs *l, const char *id, const struct diag_unit *u);
 
 /** last_runs_find() - borrowed until the next note; NULL when none was seen. */
 const struct diag_last_run *last_runs_find(const struct last_runs *l, const char *id);

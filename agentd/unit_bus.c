@@ -51,19 +51,28 @@ struct unit_bus {
 };
 
 /* What is asked for one by one, of the Unit interface. */
-static const char *const detail_names[][16] = {
-        [UNIT_DETAIL_ACTIVE] = {"ActiveEnterTimestamp",             "ActiveEnterTimestampMonotonic",
-                                "StateChangeTimestamp", "FreezerState"},
-        [UNIT_DETAIL_STATE] = {"ActiveEnterTimestamp",             "ActiveEnterTimestampMonotonic",
-                                "ActiveExitTimestampMonotonic", "InactiveEnterTimestampMonotonic",
-                                "InactiveExitTimestampMonotonic", "StateChangeTimestamp",
-                                "StateChangeTimestampMonotonic", "AssertResult",
-                                "AssertTimestampMonotonic", "ConditionResult",
-                                "ConditionTimestampMonotonic", "FreezerState", "NeedDaemonReload"},
-        [UNIT_DETAIL_FIXED] = {"TriggeredBy",                                  "StartLimitBurst", "LoadError", "NeedDaemonReload"},
-        [UNIT_DETAIL_CONDITIONS] = {"Conditions"},
-        [UNIT_DETAIL_FILE_STATE] = {"UnitFileState"},
+static const struct {
+        enum unit_detail detail;
+        const char *names[14];
+} details_of_units[] = {
+        {UNIT_DETAIL_ACTIVE,
+         {"ActiveEnterTimestamp", "ActiveEnterTimestampMonotonic", "StateChangeTimestamp",
+          "FreezerState"}                                                                           },
+        {UNIT_DETAIL_STATE,
+         {"ActiveEnterTimestamp", "ActiveEnterTimestampMonotonic", "ActiveExitTimestampMonotonic",
+          "InactiveEnterTimestampMonotonic", "InactiveExitTimestampMonotonic",
+          "StateChangeTimestamp", "StateChangeTimestampMonotonic", "AssertResult",
+          "AssertTimestampMonotonic", "ConditionResult", "ConditionTimestampMonotonic",
+          "FreezerState"}                                                                           },
+        {UNIT_DETAIL_FIXED,      {"TriggeredBy", "StartLimitBurst", "LoadError", "NeedDaemonReload"}},
+        {UNIT_DETAIL_RULES,      {"TriggeredBy"}                                                    },
+        {UNIT_DETAIL_CONDITIONS, {"Conditions"}                                                     },
+        {UNIT_DETAIL_FILE_STATE, {"UnitFileState"}                                                  },
 };
+
+/* These need the Service interface, too, which is asked for as a whole. */
+#define DETAILS_OF_SERVICES \
+        (UNIT_DETAIL_ACTIVE | UNIT_DETAIL_STATE | UNIT_DETAIL_FIXED | UNIT_DETAIL_RULES)
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
@@ -216,17 +225,15 @@ static sd_bus_message *properties_call(struct unit_bus *b, const char *path, con
         return k >= 0 ? m : sd_bus_message_unref(m);
 }
 
-/* Takes @m's reference and the call. */
-static void send_or_free(struct call *c, sd_bus_message *m)
+/* Takes @m's reference and the call. A question that could not even be made is one without an answer. */
+static void send_or_free(struct unit_bus *b, struct call *c, sd_bus_message *m)
 {
-        struct unit_bus *b;
-
         if (!c || !m) {
                 call_free(c);
                 sd_bus_message_unref(m);
+                b->ops->unanswered(b->userdata);
                 return;
         }
-        b = c->bus;
         c->message = m;
         b->n_pending++;
         STAILQ_INSERT_TAIL(&b->queue, c, link);
@@ -281,7 +288,7 @@ void unit_bus_list(struct unit_bus *b, const char *const *names, size_t n)
         m = manager_call(b, "ListUnitsByNames");
         if (m && append_strings(m, names, n) < 0)
                 m = sd_bus_message_unref(m);
-        send_or_free(call_new(b, "", answer_list), m);
+        send_or_free(b, call_new(b, "", answer_list), m);
 }
 
 void unit_bus_list_patterns(struct unit_bus *b, const char *const *patterns, size_t n)
@@ -293,7 +300,7 @@ void unit_bus_list_patterns(struct unit_bus *b, const char *const *patterns, siz
         m = manager_call(b, "ListUnitsByPatterns");
         if (m && (append_strings(m, NULL, 0) < 0 || append_strings(m, patterns, n) < 0))
                 m = sd_bus_message_unref(m);
-        send_or_free(call_new(b, "", answer_list), m);
+        send_or_free(b, call_new(b, "", answer_list), m);
 }
 
 /* --- properties of units ------------------------------------------------------------------------------ */
@@ -314,21 +321,27 @@ static void answer_get(struct call *c, sd_bus_message *m, int error)
 {
         struct diag_unit *u = facts_to_fill(c, m, error);
 
-        if (u)
-                (void)unit_facts_read_variant(m, c->property, u);
+        if (u && unit_facts_read_variant(m, c->property, u) < 0)
+                c->bus->ops->unanswered(c->bus->userdata);
 }
 
 static void answer_get_all(struct call *c, sd_bus_message *m, int error)
 {
         struct diag_unit *u = facts_to_fill(c, m, error);
 
-        if (u)
-                (void)unit_facts_read_all(m, SERVICE_INTERFACE, u);
+        if (u && unit_facts_read_all(m, SERVICE_INTERFACE, u) < 0)
+                c->bus->ops->unanswered(c->bus->userdata);
 }
 
-static bool unit_path_of(const char *unit, char **ret)
+/* False while nothing can be asked about it: the bus is down, or memory is out. */
+static bool unit_path_of(struct unit_bus *b, const char *unit, char **ret)
 {
-        return sd_bus_path_encode(UNIT_PREFIX, unit, ret) >= 0;
+        if (!b->up)
+                return false;
+        if (sd_bus_path_encode(UNIT_PREFIX, unit, ret) >= 0)
+                return true;
+        b->ops->unanswered(b->userdata);
+        return false;
 }
 
 static void get_unit_property(struct unit_bus *b, const char *id, const char *path,
@@ -338,15 +351,13 @@ static void get_unit_property(struct unit_bus *b, const char *id, const char *pa
 
         if (c)
                 c->property = unit_property_find(interface, name);
-        send_or_free(c, properties_call(b, path, "Get", interface, name));
+        send_or_free(b, c, properties_call(b, path, "Get", interface, name));
 }
 
 static void get_service_properties(struct unit_bus *b, const char *id, const char *path)
 {
-        struct call *c = call_new(b, id, answer_get_all);
-
-        if (c)
-                send_or_free(c, properties_call(b, path, "GetAll", SERVICE_INTERFACE, NULL));
+        send_or_free(b, call_new(b, id, answer_get_all),
+                     properties_call(b, path, "GetAll", SERVICE_INTERFACE, NULL));
 }
 
 /* How a mount, socket, swap … failed: the same word on another interface. */
@@ -366,21 +377,6 @@ static void get_result(struct unit_bus *b, const char *id, const char *path)
         for (size_t i = 0; i < ELEMENTSOF(interfaces); i++)
                 if (unit_name_has_type(id, interfaces[i].type))
                         get_unit_property(b, id, path, interfaces[i].interface, "Result");
-}
-
-void unit_bus_read(struct unit_bus *b, const char *id, enum unit_detail detail)
-{
-        _cleanup_(freep) char *path = NULL;
-        bool state = detail == UNIT_DETAIL_ACTIVE || detail == UNIT_DETAIL_STATE;
-
-        if (!b->up || !unit_path_of(id, &path))
-                return;
-        for (const char *const *name = detail_names[detail]; *name; name++)
-                get_unit_property(b, id, path, UNIT_INTERFACE, *name);
-        if (state && unit_name_has_type(id, "service"))
-                get_service_properties(b, id, path);
-        else if (detail == UNIT_DETAIL_STATE)
-                get_result(b, id, path);
 }
 
 /* --- lists of strings: dependencies, names, paths ----------------------------------------------------- */
@@ -458,7 +454,7 @@ static void gather_get(struct gather *g, const char *path, const char *property)
                 c->gather = g;
                 g->n_refs++;
         }
-        send_or_free(c, properties_call(g->bus, path, "Get", UNIT_INTERFACE, property));
+        send_or_free(g->bus, c, properties_call(g->bus, path, "Get", UNIT_INTERFACE, property));
 }
 
 static void gather_start(struct unit_bus *b, const char *unit, const char *const *wanted,
@@ -467,11 +463,13 @@ static void gather_start(struct unit_bus *b, const char *unit, const char *const
         _cleanup_(freep) char *path = NULL;
         struct gather *g;
 
-        if (!b->up || !unit_path_of(unit, &path))
+        if (!unit_path_of(b, unit, &path))
                 return;
         g = calloc(1, sizeof(*g));
-        if (!g)
+        if (!g) {
+                b->ops->unanswered(b->userdata);
                 return;
+        }
         *g = (struct gather){.n_refs = 1, .bus = b, .done = done};
         (void)stpncpy(g->name, unit, sizeof(g->name) - 1);
         for (; *wanted; wanted++)
@@ -512,11 +510,31 @@ static void requirements_done(struct gather *g)
         g->bus->ops->requirements(&r, g->bus->userdata);
 }
 
-void unit_bus_read_requirements(struct unit_bus *b, const char *id)
+static void read_requirements(struct unit_bus *b, const char *id)
 {
         static const char *const wanted[] = {"Requires", "Requisite", "BindsTo", NULL};
 
         gather_start(b, id, wanted, requirements_done);
+}
+
+/* --- all that can be asked of one unit ------------------------------------------------------------------ */
+
+void unit_bus_read(struct unit_bus *b, const char *id, unsigned details)
+{
+        _cleanup_(freep) char *path = NULL;
+
+        if (!unit_path_of(b, id, &path))
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(details_of_units); i++)
+                if (details & details_of_units[i].detail)
+                        for (const char *const *name = details_of_units[i].names; *name; name++)
+                                get_unit_property(b, id, path, UNIT_INTERFACE, *name);
+        if ((details & DETAILS_OF_SERVICES) && unit_name_has_type(id, "service"))
+                get_service_properties(b, id, path);
+        else if (details & UNIT_DETAIL_STATE)
+                get_result(b, id, path);
+        if (details & UNIT_DETAIL_REQUIREMENTS)
+                read_requirements(b, id);
 }
 
 static void answer_resolve(struct call *c, sd_bus_message *m, int error)
@@ -531,8 +549,8 @@ void unit_bus_resolve(struct unit_bus *b, const char *alias)
 {
         _cleanup_(freep) char *path = NULL;
 
-        if (b->up && unit_path_of(alias, &path))
-                send_or_free(call_new(b, alias, answer_resolve),
+        if (unit_path_of(b, alias, &path))
+                send_or_free(b, call_new(b, alias, answer_resolve),
                              properties_call(b, path, "Get", UNIT_INTERFACE, "Id"));
 }
 
@@ -545,6 +563,8 @@ static void answer_unit_path(struct call *c, sd_bus_message *m, int error)
 
         if (!error && read_string_list(m, &dirs) >= 0)
                 b->ops->unit_path((const char *const *)dirs.items, dirs.n, b->userdata);
+        else if (!error)
+                b->ops->unanswered(b->userdata);
         string_list_done(&dirs);
 }
 
@@ -559,9 +579,10 @@ static void answer_manager(struct call *c, sd_bus_message *m, int error)
                 (void)sd_bus_message_read(m, "v", "u", &b->system.n_failed_units);
         else if (streq(c->word, "NJobs"))
                 (void)sd_bus_message_read(m, "v", "u", &b->system.n_jobs);
-        else if (sd_bus_message_read(m, "v", "s", &s) > 0)
-                unit_facts_set(streq(c->word, "Version") ? &b->system.version : &b->system.state,
-                               s);
+        else if (sd_bus_message_read(m, "v", "s", &s) > 0 &&
+                 unit_facts_set(streq(c->word, "Version") ? &b->system.version : &b->system.state,
+                                s) < 0)
+                b->ops->unanswered(b->userdata);
         b->ops->manager(&b->system, b->userdata);
 }
 
@@ -572,7 +593,7 @@ static void get_manager_property(struct unit_bus *b, const char *name,
 
         if (c)
                 c->word = name;
-        send_or_free(c, properties_call(b, SYSTEMD_PATH, "Get", MANAGER, name));
+        send_or_free(b, c, properties_call(b, SYSTEMD_PATH, "Get", MANAGER, name));
 }
 
 void unit_bus_read_manager(struct unit_bus *b)
@@ -618,8 +639,12 @@ static int on_properties_changed(sd_bus_message *m, void *userdata,
         _cleanup_(freep) char *id = NULL;
         struct diag_unit *u, before;
         const char *interface;
+        int k;
 
-        if (sd_bus_path_decode(sd_bus_message_get_path(m), UNIT_PREFIX, &id) <= 0)
+        k = sd_bus_path_decode(sd_bus_message_get_path(m), UNIT_PREFIX, &id);
+        if (k < 0)
+                b->ops->missed(b->userdata);
+        if (k <= 0)
                 return 0;
         u = b->ops->facts(id, b->userdata);
         if (!u) {
@@ -629,8 +654,10 @@ static int on_properties_changed(sd_bus_message *m, void *userdata,
         if (sd_bus_message_read_basic(m, 's', &interface) <= 0)
                 return 0;
         before = *u;
-        if (unit_facts_read_all(m, interface, u) < 0)
+        if (unit_facts_read_all(m, interface, u) < 0) {
                 log_debug("%s: a signal of systemd could not be read to its end", id);
+                b->ops->missed(b->userdata);
+        }
         /* Loading a unit makes systemd send signals for its dependencies with nothing new in them;
          * to look because of those would load the next unit, and so on for ever. */
         if (unit_facts_differ(&before, u))

@@ -45,8 +45,10 @@ struct unit_bus_ops {
         void (*down)(const char *why, void *userdata);
         /* systemd has answered something: it lives. */
         void (*answered)(void *userdata);
-        /* It did not answer a call in time, or the bus refused to ask it. */
+        /* It did not answer a call in time, or could not be asked, or the answer could not be kept. */
         void (*unanswered)(void *userdata);
+        /* What a signal told could not be kept: nobody knows how old what we know is now. */
+        void (*missed)(void *userdata);
         /* It refused to tell properties of this unit. */
         void (*unreadable)(const char *id, void *userdata);
         /* Whose properties are these? Owned strings (unit_facts_set()); NULL: nobody watches it. */
@@ -96,17 +98,21 @@ void unit_bus_list(struct unit_bus *b, const char *const *names, size_t n);
 /** unit_bus_list_patterns() - ListUnitsByPatterns: loaded units only. */
 void unit_bus_list_patterns(struct unit_bus *b, const char *const *patterns, size_t n);
 
+/* What can be asked of a unit; ored. */
 enum unit_detail {
-        UNIT_DETAIL_ACTIVE,     /* the little that a plainly active unit needs */
-        UNIT_DETAIL_STATE,      /* all that changes */
-        UNIT_DETAIL_FIXED,      /* what only a reload can change: triggers, limits, load error */
-        UNIT_DETAIL_CONDITIONS, /* the names of conditions that do not hold */
-        UNIT_DETAIL_FILE_STATE, /* UnitFileState: expensive for PID 1, never on the way to an answer */
+        UNIT_DETAIL_ACTIVE = 1, /* the little that a plainly active unit needs */
+        UNIT_DETAIL_STATE = 2,  /* all that changes */
+        UNIT_DETAIL_FIXED = 4,  /* what only a reload can change: triggers, limits, load error */
+        UNIT_DETAIL_RULES = 8,  /* of that, what a unit that is not up is judged by */
+        UNIT_DETAIL_CONDITIONS = 16,   /* the names of conditions that do not hold */
+        UNIT_DETAIL_FILE_STATE = 32,   /* expensive for PID 1, never on the way to an answer */
+        UNIT_DETAIL_REQUIREMENTS = 64, /* answered by requirements() */
 };
-void unit_bus_read(struct unit_bus *b, const char *id, enum unit_detail detail);
+
+/** unit_bus_read() - @details: enum unit_detail, ored */
+void unit_bus_read(struct unit_bus *b, const char *id, unsigned details);
 
 void unit_bus_read_target(struct unit_bus *b, const char *name);
-void unit_bus_read_requirements(struct unit_bus *b, const char *id);
 void unit_bus_resolve(struct unit_bus *b, const char *alias);
 void unit_bus_read_manager(struct unit_bus *b); /* state: also the way to ask "do you live?" */
 void unit_bus_read_unit_path(struct unit_bus *b);

@@ -25,16 +25,31 @@ bool unit_is_never_component(const char *name)
         return false;
 }
 
+/* Where @name is, or where it belongs. */
+static size_t place_of(const struct unit_choices *c, const char *name)
+{
+        size_t from = 0, to = c->n;
+
+        while (from < to) {
+                size_t middle = (from + to) / 2;
+
+                if (strcmp(c->items[middle].name, name) < 0)
+                        from = middle + 1;
+                else
+                        to = middle;
+        }
+        return from;
+}
+
 int unit_choices_add(struct unit_choices *c, const char *name, enum unit_chosen_by by)
 {
         struct unit_choice *p;
-        size_t at = 0;
+        size_t at;
         char *copy;
 
         if (!unit_name_is_unit(name))
                 return 0;
-        while (at < c->n && strcmp(c->items[at].name, name) < 0)
-                at++;
+        at = place_of(c, name);
         if (at < c->n && streq(c->items[at].name, name)) {
                 c->items[at].by |= by;
                 return 0;
@@ -96,5 +111,6 @@ int unit_choices_adopt(const struct unit_choices *c, struct unit_set *s,
         free_components(s->components, s->n_components);
         s->components = components;
         s->n_components = n;
+        unit_set_expect(s);
         return 0;
 }

@@ -61,17 +61,16 @@ static const struct unit_property {
         {"UnitFileState",                   OF_UNIT,                                    STRING,     FIELD(unit_file_state)         },
 };
 
-void unit_facts_set(const char **field, const char *value)
+int unit_facts_set(const char **field, const char *value)
 {
         char *copy;
 
         if (*field && streq(*field, value))
-                return;
+                return 0;
         copy = strdup(value);
-        if (!copy)
-                return;
         free((char *)*field);
         *field = copy;
+        return copy ? 0 : -ENOMEM;
 }
 
 static const char **string_at(struct diag_unit *u, size_t offset)
@@ -130,9 +129,7 @@ static int read_string(sd_bus_message *m, const char **field)
         const char *s;
         int k = sd_bus_message_read_basic(m, 's', &s);
 
-        if (k > 0)
-                unit_facts_set(field, s);
-        return k;
+        return k > 0 ? unit_facts_set(field, s) : k;
 }
 
 static int read_bool(sd_bus_message *m, bool *field)
@@ -154,10 +151,14 @@ static int read_triggers(sd_bus_message *m, struct diag_unit *u)
                 return k;
         free_triggers(u);
         while ((k = sd_bus_message_read_basic(m, 's', &s)) > 0) {
-                char *copy = u->n_triggered_by < DIAG_UNIT_TRIGGERS_MAX ? strdup(s) : NULL;
+                char *copy;
 
-                if (copy)
-                        u->triggered_by[u->n_triggered_by++] = copy;
+                if (u->n_triggered_by == DIAG_UNIT_TRIGGERS_MAX)
+                        continue;
+                copy = strdup(s);
+                if (!copy)
+                        return -ENOMEM;
+                u->triggered_by[u->n_triggered_by++] = copy;
         }
         return k < 0 ? k : sd_bus_message_exit_container(m);
 }
@@ -167,9 +168,7 @@ static int read_load_error(sd_bus_message *m, const char **field)
         const char *name, *text;
         int k = sd_bus_message_read(m, "(ss)", &name, &text);
 
-        if (k > 0)
-                unit_facts_set(field, text);
-        return k;
+        return k > 0 ? unit_facts_set(field, text) : k;
 }
 
 /*
@@ -196,11 +195,11 @@ static int read_conditions(sd_bus_message *m, const char **field)
                 if (state < 0)
                         buf_printf(&failed, "%s%s", failed.n ? ", " : "", buf_cstr(&last));
         }
-        if (k < 0)
-                return k;
-        if (failed.n || n == 1)
-                unit_facts_set(field, buf_cstr(failed.n ? &failed : &last));
-        return sd_bus_message_exit_container(m);
+        if (failed.error == -ENOMEM || last.error == -ENOMEM)
+                k = -ENOMEM;
+        if (k >= 0 && (failed.n || n == 1))
+                k = unit_facts_set(field, buf_cstr(failed.n ? &failed : &last));
+        return k < 0 ? k : sd_bus_message_exit_container(m);
 }
 
 /* A job's type stands only in a list's row; here is no more than whether there is one. */
@@ -211,7 +210,7 @@ static int read_job(sd_bus_message *m, const char **field)
         int k = sd_bus_message_read(m, "(uo)", &id, &path);
 
         if (k > 0 && (!id || str_empty(*field)))
-                unit_facts_set(field, id ? "queued" : "");
+                k = unit_facts_set(field, id ? "queued" : "");
         return k;
 }
 

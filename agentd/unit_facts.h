@@ -13,8 +13,11 @@
 struct sd_bus_message;
 struct unit_property;
 
-/** unit_facts_set() - replace one string; keeps the old one when out of memory. */
-void unit_facts_set(const char **field, const char *value);
+/**
+ * unit_facts_set() - replace one string
+ * Return: 0, or -ENOMEM, and then the field is NULL: "not read" is no lie, the old value may be one.
+ */
+int unit_facts_set(const char **field, const char *value);
 void unit_facts_done(struct diag_unit *u);
 
 /** unit_property_find() - NULL for a property that we have no field for. */

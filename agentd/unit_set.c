@@ -80,12 +80,13 @@ struct unit_record *unit_set_need(struct unit_set *s, const char *id)
         if (s->n_records == UNIT_SET_RECORDS_MAX || !unit_name_is_unit(id))
                 return NULL;
         p = reallocarray(s->records, s->n_records + 1, sizeof(void *));
-        if (!p)
+        if (p)
+                s->records = p;
+        r = p ? record_new(id) : NULL;
+        if (!r) {
+                s->failed = true;
                 return NULL;
-        s->records = p;
-        r = record_new(id);
-        if (!r)
-                return NULL;
+        }
         for (size_t i = s->n_records++; i > at; i--)
                 p[i] = p[i - 1];
         p[at] = r;
@@ -116,33 +117,25 @@ void unit_set_unite(struct unit_set *s, const char *alias, const char *id)
         for (size_t i = 0; i < s->n_components; i++)
                 if (s->components[i].record == from)
                         s->components[i].record = to;
+        to->expects |= from->expects;
 }
 
 /* A link's name is the one that people chose; D-Bus adds the same unit once more under its id. */
-static bool is_double(const struct unit_set *s, const struct unit_component *c)
-{
-        if (c->linked)
-                return false;
-        for (size_t i = 0; i < s->n_components; i++) {
-                const struct unit_component *other = &s->components[i];
-
-                if (other != c && other->record == c->record && other->linked)
-                        return true;
-        }
-        return false;
-}
-
 static void drop_doubles(struct unit_set *s)
 {
-        for (size_t i = 0; i < s->n_components;) {
-                if (!is_double(s, &s->components[i])) {
-                        i++;
-                        continue;
-                }
-                free(s->components[i].name);
-                memmove(&s->components[i], &s->components[i + 1],
-                        (--s->n_components - i) * sizeof(*s->components));
+        size_t n = 0;
+
+        for (size_t i = 0; i < s->n_records; i++)
+                s->records[i]->linked = false;
+        for (size_t i = 0; i < s->n_components; i++)
+                s->components[i].record->linked |= s->components[i].linked;
+        for (size_t i = 0; i < s->n_components; i++) {
+                if (!s->components[i].linked && s->components[i].record->linked)
+                        free(s->components[i].name);
+                else
+                        s->components[n++] = s->components[i];
         }
+        s->n_components = n;
 }
 
 static void mark(const struct unit_set *s, const char *id)
@@ -178,6 +171,15 @@ void unit_set_sweep(struct unit_set *s)
                 s->records[n++] = r;
         }
         s->n_records = n;
+        unit_set_expect(s);
+}
+
+void unit_set_expect(struct unit_set *s)
+{
+        for (size_t i = 0; i < s->n_records; i++)
+                s->records[i]->expects = 0;
+        for (size_t i = 0; i < s->n_components; i++)
+                s->components[i].record->expects |= 1u << s->components[i].expect;
 }
 
 bool unit_record_is_plain(const struct unit_record *r)
@@ -200,6 +202,13 @@ void unit_record_forget(struct unit_record *r)
 {
         r->dirty = true;
         r->asked = r->resolving = r->refused = false;
-        r->known = r->read_state = false;
-        r->fixed_known = r->requirements_known = r->conditions_known = r->file_state_known = false;
+        r->known = r->read_state = r->fixed_known = r->fixed_old = r->reread = false;
+        r->requirements_known = r->file_state_known = false;
+        r->conditions_mono_usec = 0;
+}
+
+void unit_record_reloaded(struct unit_record *r)
+{
+        r->fixed_old = r->reread = true;
+        r->requirements_known = r->file_state_known = false;
 }

@@ -9,16 +9,20 @@
  *     READ   properties of those that need more; what they need in turn is listed next
  *     REST   judged; then, unhurried and one unit at a time, what only views show (LATER)
  *
- * One look at a time. Signals go on marking units dirty meanwhile, for the next one.
+ * One look at a time. Signals go on marking units dirty meanwhile, for the next one. What is to be read
+ * of a unit, and what of that can wait, is unit_needs.
  */
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "agentd/unit_find.h"
+#include "agentd/unit_later.h"
+#include "agentd/unit_needs.h"
 #include "agentd/unit_watch.h"
 #include "base/log.h"
 #include "base/mono.h"
+#include "model/unit_name.h"
 
 #define SETTLE_USEC       (50 * USEC_PER_MSEC)
 #define SETTLE_SLACK_USEC USEC_PER_MSEC
@@ -59,6 +63,9 @@ struct unit_watch {
         struct loop_timer *settle;
         uint64_t next_glob_look_mono_usec;
         bool glob_look_due; /* one was put off */
+
+        struct unit_later *later;
+        bool doubt_due; /* at the end of the look that is due, or under way */
 
         struct unit_find find;
 
@@ -131,7 +138,7 @@ static bool begin_match(struct unit_watch *w)
         return unit_find_match(&w->find);
 }
 
-/* Nothing was known of new ones, and what is old may have changed without a signal. */
+/* Nothing was known of new ones; of the others a row will show whether a signal was missed. */
 static void end_match(struct unit_watch *w)
 {
         w->failed |= w->find.failed;
@@ -141,13 +148,13 @@ static void end_match(struct unit_watch *w)
                 struct unit_record *r = w->set.records[i];
 
                 r->dirty = true;
-                r->read_state |= r->known && (r->unreadable || !unit_record_is_plain(r));
+                r->read_state |= r->known && r->unreadable;
         }
 }
 
 /* --- rows --------------------------------------------------------------------------------------------- */
 
-static void take_row(struct unit_record *r, const struct unit_row *row)
+static int take_row(struct unit_record *r, const struct unit_row *row)
 {
         struct diag_unit *u = &r->facts;
 
@@ -155,13 +162,17 @@ static void take_row(struct unit_record *r, const struct unit_row *row)
         if (!same(u->active_state, row->active_state) || !same(u->sub_state, row->sub_state) ||
             !same(u->load_state, row->load_state))
                 r->read_state = true;
+        if (!same(u->load_state, row->load_state))
+                r->fixed_known = false; /* there is another file now, or one at all */
         r->got_row = r->has_row = true;
         r->resolving = r->refused = false;
-        unit_facts_set(&u->description, row->description);
-        unit_facts_set(&u->load_state, row->load_state);
-        unit_facts_set(&u->active_state, row->active_state);
-        unit_facts_set(&u->sub_state, row->sub_state);
-        unit_facts_set(&u->job, row->job);
+        if (unit_facts_set(&u->description, row->description) < 0 ||
+            unit_facts_set(&u->load_state, row->load_state) < 0 ||
+            unit_facts_set(&u->active_state, row->active_state) < 0 ||
+            unit_facts_set(&u->sub_state, row->sub_state) < 0 ||
+            unit_facts_set(&u->job, row->job) < 0)
+                return -ENOMEM;
+        return 0;
 }
 
 static void on_row(const struct unit_row *row, void *userdata)
@@ -174,8 +185,8 @@ static void on_row(const struct unit_row *row, void *userdata)
                 return;
         }
         r = unit_set_find(&w->set, row->id);
-        if (r)
-                take_row(r, row);
+        if (r && take_row(r, row) < 0)
+                w->failed = true;
 }
 
 static void list_next_range(struct unit_watch *w)
@@ -270,53 +281,27 @@ static void on_resolved(const char *alias, const char *id, void *userdata)
 
 /* --- properties ----------------------------------------------------------------------------------------- */
 
-static bool wants_requirements(const struct diag_unit *u)
+static void read_details(struct unit_watch *w, struct unit_record *r, unsigned details)
 {
-        return same(u->active_state, "inactive") && !u->inactive_exit_mono_usec &&
-               str_empty(u->job);
+        unit_bus_read(w->bus, r->facts.id, details);
+        unit_needs_asked(r, details);
 }
 
-static bool wants_conditions(const struct diag_unit *u)
-{
-        return same(u->active_state, "inactive") && u->condition_mono_usec && !u->condition_result;
-}
-
-/* One after the other: the later questions follow from the earlier answers. */
 static bool read_what_is_needed(struct unit_watch *w, struct unit_record *r)
 {
-        const char *id = r->facts.id;
-        bool plain = unit_record_is_plain(r);
+        unsigned details;
 
         if (!r->has_row) {
                 if (r->resolving || r->refused)
                         return false;
                 r->resolving = true;
-                unit_bus_resolve(w->bus, id);
+                unit_bus_resolve(w->bus, r->facts.id);
                 return true;
         }
-        /* After a reload the type and the limits may be others, too, which no signal tells. */
-        if (!r->known || r->read_state || (!plain && !r->fixed_known)) {
-                unit_bus_read(w->bus, id, plain ? UNIT_DETAIL_ACTIVE : UNIT_DETAIL_STATE);
-                if (!plain && !r->fixed_known) {
-                        unit_bus_read(w->bus, id, UNIT_DETAIL_FIXED);
-                        r->fixed_known = true;
-                }
-                r->known = true;
-                r->unreadable = false;
-                r->read_state = r->conditions_known = false;
-                return true;
-        }
-        if (wants_conditions(&r->facts) && !r->conditions_known) {
-                r->conditions_known = true;
-                unit_bus_read(w->bus, id, UNIT_DETAIL_CONDITIONS);
-                return true;
-        }
-        if (wants_requirements(&r->facts) && !r->requirements_known) {
-                r->requirements_known = true;
-                unit_bus_read_requirements(w->bus, id);
-                return true;
-        }
-        return false;
+        details = unit_needs_now(r);
+        if (details)
+                read_details(w, r, details);
+        return details != 0;
 }
 
 static void on_requirements(const struct unit_requirements *q, void *userdata)
@@ -349,40 +334,29 @@ static bool anything_dirty(const struct unit_watch *w)
 
 /* --- what can wait ---------------------------------------------------------------------------------------- */
 
-static bool wants_file_state(const struct unit_watch *w, const struct unit_record *r)
+static void on_ask_later(struct unit_record *r, unsigned details, void *userdata)
 {
-        if (r->file_state_known || unit_record_is_plain(r))
-                return false;
-        for (size_t i = 0; i < w->set.n_components; i++)
-                if (w->set.components[i].record == r)
-                        return w->set.components[i].expect == DIAG_EXPECT_OPTIONAL;
-        return false;
+        unit_bus_read(((struct unit_watch *)userdata)->bus, r->facts.id, details);
 }
 
-/* One unit at a time, so that PID 1 has other things to do in between. */
-static bool read_one_later(struct unit_watch *w)
+static void go_on_later(struct unit_watch *w)
 {
-        w->step = LATER;
-        for (size_t i = 0; i < w->set.n_records; i++) {
-                struct unit_record *r = w->set.records[i];
+        enum unit_later_step step = unit_later_go_on(w->later);
 
-                if (!r->has_row)
-                        continue;
-                if (!r->fixed_known) {
-                        r->fixed_known = true;
-                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_ACTIVE);
-                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_FIXED);
-                        return true;
-                }
-                if (wants_file_state(w, r)) {
-                        r->file_state_known = true;
-                        unit_bus_read(w->bus, r->facts.id, UNIT_DETAIL_FILE_STATE);
-                        return true;
-                }
-        }
-        w->step = REST;
-        return false;
+        w->step = step == UNIT_LATER_ASKED ? LATER : REST;
+        if (step == UNIT_LATER_DONE)
+                w->ops->changed(w->userdata);
 }
+
+static void on_resume_later(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        if (w->step == REST && unit_bus_is_up(w->bus) && !loop_timer_is_set(w->settle))
+                go_on_later(w);
+}
+
+static const struct unit_later_ops later_ops = {.ask = on_ask_later, .resume = on_resume_later};
 
 /* Nothing is known any more: say so, and by which names. @why stays as it is while it holds. */
 static void say_unreachable(struct unit_watch *w, const char *why)
@@ -400,8 +374,12 @@ static void forget_later(struct unit_watch *w)
 {
         w->failed = false;
         w->step = REST;
-        for (size_t i = 0; i < w->set.n_records; i++)
-                w->set.records[i]->fixed_known = w->set.records[i]->file_state_known = false;
+        for (size_t i = 0; i < w->set.n_records; i++) {
+                struct unit_record *r = w->set.records[i];
+
+                r->reread = r->fixed_old = true;
+                r->file_state_known = false;
+        }
 }
 
 /* --- the steps -------------------------------------------------------------------------------------------- */
@@ -419,7 +397,8 @@ static void note_records(struct unit_watch *w)
                 if (!r->known)
                         continue;
                 diag_restarts_note(&r->restarts, &r->facts, now);
-                last_runs_note(w->last_runs, r->facts.id, &r->facts);
+                if (last_runs_note(w->last_runs, r->facts.id, &r->facts) < 0)
+                        w->failed = true;
         }
 }
 
@@ -432,6 +411,7 @@ static void forget_records(struct unit_watch *w)
 static void look_failed(struct unit_watch *w)
 {
         forget_records(w); /* nobody knows which of their facts are missing */
+        w->set.failed = false;
         w->doubtful = true;
         w->look_at_all = true; /* at the next tick: whoever does not answer is not pressed */
         if (!w->complete)
@@ -456,21 +436,28 @@ static void look_succeeded(struct unit_watch *w)
                 w->told_mono_usec = now;
                 w->ops->changed(w->userdata);
         }
+        if (w->doubt_due)
+                unit_later_doubt(w->later);
+        w->doubt_due = false;
         if (again)
                 look_soon(w);
         else
-                (void)read_one_later(w);
+                go_on_later(w);
 }
 
 static void end_look(struct unit_watch *w)
 {
         w->step = REST;
+        w->failed |= w->set.failed;
         if (w->failed) {
                 look_failed(w);
                 return;
         }
         note_records(w);
-        look_succeeded(w);
+        if (w->failed)
+                look_failed(w);
+        else
+                look_succeeded(w);
 }
 
 /* Lists and reads until nothing new turns up; bounded, because aliases could go in circles. */
@@ -496,8 +483,8 @@ static void next_step(struct unit_watch *w)
         case LATER:
                 if (w->failed)
                         forget_later(w);
-                else if (!loop_timer_is_set(w->settle) && !read_one_later(w))
-                        w->ops->changed(w->userdata);
+                else if (!loop_timer_is_set(w->settle))
+                        go_on_later(w);
                 return;
         case FIND:
                 if (!w->failed && begin_match(w))
@@ -525,6 +512,13 @@ static void on_idle(void *userdata)
         next_step(w);
 }
 
+static void end_list_of_nothing(struct unit_watch *w)
+{
+        w->step = REST;
+        if (w->failed)
+                look_failed(w);
+}
+
 static void on_settled(void *userdata)
 {
         struct unit_watch *w = userdata;
@@ -538,7 +532,7 @@ static void on_settled(void *userdata)
         w->failed = false;
         w->rounds = 0;
         if (!begin_list(w))
-                w->step = REST;
+                end_list_of_nothing(w);
 }
 
 /* --- what the bus tells -------------------------------------------------------------------------------------- */
@@ -573,6 +567,7 @@ static void on_down(const char *why, void *userdata)
         w->look_at_all = false;
         w->doubtful = true;
         w->n_ranges = 0;
+        unit_later_stop(w->later);
         loop_timer_stop(w->settle);
         for (size_t i = 0; i < w->set.n_records; i++)
                 w->set.records[i]->asked = false;
@@ -609,12 +604,47 @@ static void on_unanswered(void *userdata)
         ((struct unit_watch *)userdata)->failed = true;
 }
 
+/* The look under way, if any, may have passed it already. */
+static void on_missed(void *userdata)
+{
+        struct unit_watch *w = userdata;
+
+        w->failed = w->doubtful = true;
+        forget_records(w);
+        look_at_all_soon(w);
+}
+
+/*
+ * A timer, socket or path unit starts the service of its name, as a rule. While it does nothing systemd may
+ * unload it; the service, asked about alone, then says that nothing triggers it, and nothing but the
+ * signals of what does tells that this has changed.
+ */
+static void doubt_triggered(struct unit_watch *w, const char *id)
+{
+        char service[UNIT_NAME_MAX + 1];
+        struct unit_record *r;
+        const char *dot = strrchr(id, '.');
+
+        if (!unit_name_has_type(id, "timer") && !unit_name_has_type(id, "socket") &&
+            !unit_name_has_type(id, "path"))
+                return;
+        if (snprintf(service, sizeof(service), "%.*s.service", (int)(dot - id), id) >=
+            (int)sizeof(service))
+                return;
+        r = unit_set_find(&w->set, service);
+        if (!r || unit_record_is_plain(r))
+                return;
+        r->fixed_old = r->dirty = true;
+        look_soon(w);
+}
+
 /* A unit that is new shows itself by its own signals: UnitNew comes for anybody who merely asks. */
 static void on_stranger(const char *id, void *userdata)
 {
         struct unit_watch *w = userdata;
         uint64_t now = now_mono_usec();
 
+        doubt_triggered(w, id);
         if (w->glob_look_due || !unit_find_matches_glob(&w->find, id))
                 return;
         if (now < w->next_glob_look_mono_usec) {
@@ -641,9 +671,11 @@ static void on_changed(const char *id, void *userdata)
         if (!r)
                 return;
         /* Now, not after the pause: systemd may have forgotten the unit by then. */
-        last_runs_note(w->last_runs, id, &r->facts);
+        if (last_runs_note(w->last_runs, id, &r->facts) < 0)
+                on_missed(w);
         if (r->restarts.seen) /* the first look at it needs all facts, not those of one signal */
                 diag_restarts_note(&r->restarts, &r->facts, now_mono_usec());
+        doubt_triggered(w, id);
         r->dirty = true;
         look_soon(w);
 }
@@ -652,11 +684,8 @@ static void on_reloaded(void *userdata)
 {
         struct unit_watch *w = userdata;
 
-        for (size_t i = 0; i < w->set.n_records; i++) {
-                struct unit_record *r = w->set.records[i];
-
-                r->fixed_known = r->requirements_known = r->file_state_known = false;
-        }
+        for (size_t i = 0; i < w->set.n_records; i++)
+                unit_record_reloaded(w->set.records[i]);
         look_at_all_soon(w);
 }
 
@@ -678,6 +707,7 @@ static const struct unit_bus_ops bus_ops = {
         .down = on_down,
         .answered = on_answered,
         .unanswered = on_unanswered,
+        .missed = on_missed,
         .unreadable = on_unreadable,
         .stranger = on_stranger,
         .facts = on_facts,
@@ -714,12 +744,21 @@ int unit_watch_new(struct unit_watch **ret, struct loop *l,
         if (k >= 0)
                 k = loop_timer_new(&w->down_grace, l, on_down_long, w);
         if (k >= 0)
+                k = unit_later_new(&w->later, l, &w->set, &later_ops, w);
+        if (k >= 0)
                 k = unit_bus_new(&w->bus, l, options->bus_address, &bus_ops, w);
         if (k < 0)
                 return k;
         w->find.bus = w->bus;
         *ret = TAKE_PTR(w);
         return 0;
+}
+
+/* A look that is under way may end with some of the old names; the one that follows has only new ones. */
+void unit_watch_reconfigure(struct unit_watch *w, const struct unit_watch_options *options)
+{
+        w->options = *options;
+        look_at_all_soon(w);
 }
 
 struct unit_watch *unit_watch_free(struct unit_watch *w)
@@ -729,6 +768,7 @@ struct unit_watch *unit_watch_free(struct unit_watch *w)
         unit_bus_free(w->bus);
         loop_timer_free(w->settle);
         loop_timer_free(w->down_grace);
+        unit_later_free(w->later);
         unit_find_done(&w->find);
         unit_set_done(&w->set);
         free(w->asked);
@@ -736,12 +776,16 @@ struct unit_watch *unit_watch_free(struct unit_watch *w)
         return NULL;
 }
 
+/* From now on silence counts. */
+static void note_asked(struct unit_watch *w)
+{
+        if (unit_bus_is_up(w->bus) && !w->asked_boot_usec)
+                w->asked_boot_usec = now_boot_usec();
+}
+
 static void ping(struct unit_watch *w)
 {
-        if (!unit_bus_is_up(w->bus))
-                return;
-        if (!w->asked_boot_usec)
-                w->asked_boot_usec = now_boot_usec();
+        note_asked(w);
         unit_bus_read_manager(w->bus);
 }
 
@@ -779,13 +823,15 @@ void unit_watch_tick(struct unit_watch *w)
         w->n_ticks++;
         if (is_stuck(w)) { /* not even a question could be sent */
                 w->step = REST;
-                w->look_at_all = true;
+                look_failed(w);
         }
         check_silence(w);
-        if (w->n_ticks % TICKS_PER_PING == 0 || (overdue && !w->asked_boot_usec))
-                ping(w);
-        if (w->n_ticks % TICKS_PER_LOOK == 0 || w->look_at_all || w->glob_look_due)
+        w->doubt_due |= w->n_ticks % TICKS_PER_LOOK == 0;
+        if (w->doubt_due || w->look_at_all || w->glob_look_due) {
+                note_asked(w); /* a look asks what ping() asks, and more */
                 look_at_all_soon(w);
+        } else if (w->n_ticks % TICKS_PER_PING == 0 || (overdue && !w->asked_boot_usec))
+                ping(w);
 }
 
 bool unit_watch_is_settled(const struct unit_watch *w)

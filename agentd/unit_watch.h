@@ -36,6 +36,9 @@ int unit_watch_new(struct unit_watch **ret, struct loop *l,
                    const struct unit_watch_ops *ops, void *userdata);
 struct unit_watch *unit_watch_free(struct unit_watch *w);
 
+/** unit_watch_reconfigure() - look at all anew by these; what is known of units is kept. */
+void unit_watch_reconfigure(struct unit_watch *w, const struct unit_watch_options *options);
+
 /** unit_watch_tick() - every UNIT_WATCH_TICK: asks systemd whether it lives, looks at all each minute. */
 #define UNIT_WATCH_TICK_USEC (UINT64_C(5) * 1000000)
 void unit_watch_tick(struct unit_watch *w);

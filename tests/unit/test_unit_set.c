@@ -215,13 +215,55 @@ START_TEST(forgets_what_it_knew)
         ck_assert(r->requirements_known);
         ck_assert_uint_eq(r->requirements.n, 1);
         r->dirty = false;
-        r->asked = r->known = r->fixed_known = r->conditions_known = r->file_state_known = true;
-        r->refused = r->resolving = r->read_state = true;
+        r->asked = r->known = r->fixed_known = r->fixed_old = r->reread = true;
+        r->refused = r->resolving = r->read_state = r->file_state_known = true;
+        r->conditions_mono_usec = 7;
         unit_record_forget(r);
         ck_assert(r->dirty);
-        ck_assert(!r->asked && !r->known && !r->fixed_known && !r->conditions_known);
+        ck_assert(!r->asked && !r->known && !r->fixed_known && !r->fixed_old && !r->reread);
         ck_assert(!r->file_state_known && !r->requirements_known && !r->refused);
-        ck_assert(!r->resolving && !r->read_state);
+        ck_assert(!r->resolving && !r->read_state && !r->conditions_mono_usec);
+}
+END_TEST
+
+START_TEST(doubts_unit_files_after_a_reload)
+{
+        struct unit_record r = {.known = true,
+                                .fixed_known = true,
+                                .requirements_known = true,
+                                .file_state_known = true,
+                                .conditions_mono_usec = 7};
+
+        unit_record_reloaded(&r);
+        ck_assert(r.known && r.fixed_known && r.fixed_old && r.reread);
+        ck_assert(!r.requirements_known && !r.file_state_known && !r.read_state);
+        ck_assert_uint_eq(r.conditions_mono_usec, 7); /* systemd has forgotten how each went */
+}
+END_TEST
+
+static unsigned expects(const struct unit_set *s, const char *id)
+{
+        return unit_set_find(s, id)->expects;
+}
+
+START_TEST(tells_records_what_is_expected)
+{
+        _cleanup_(unit_set_done) struct unit_set s = {0};
+        const unsigned must = 1u << DIAG_EXPECT_AUTO, may = 1u << DIAG_EXPECT_OPTIONAL;
+
+        CHOOSE(&s, "a.service", "+b.service", "+alias.service");
+        ck_assert_uint_eq(expects(&s, "a.service"), must);
+        ck_assert_uint_eq(expects(&s, "b.service"), may);
+        add_trigger(&s, "a.service", "a.timer");
+        unit_set_need_related(&s);
+        unit_set_unite(&s, "alias.service", "a.service");
+        ck_assert_uint_eq(expects(&s, "a.service"), must | may);
+        unit_set_sweep(&s); /* the alias is a double: what is linked counts */
+        unit_set_expect(&s);
+        ck_assert_uint_eq(expects(&s, "a.timer"), 0);
+        ck_assert_uint_eq(expects(&s, "a.service"), must);
+        CHOOSE(&s, "+a.service");
+        ck_assert_uint_eq(expects(&s, "a.service"), may);
 }
 END_TEST
 
@@ -241,6 +283,8 @@ int main(void)
         tcase_add_test(tc, shows_both_names_that_people_linked);
         tcase_add_loop_test(tc, knows_what_is_plain, 0, ELEMENTSOF(plains));
         tcase_add_test(tc, forgets_what_it_knew);
+        tcase_add_test(tc, doubts_unit_files_after_a_reload);
+        tcase_add_test(tc, tells_records_what_is_expected);
         suite_add_tcase(s, tc);
         return test_main(s);
 }
