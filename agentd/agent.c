@@ -1,17 +1,27 @@
 /*
  * How the parts are joined:
  *
- *     unit_watch ─changed─▶ reporter ─report─▶ feed ◀─look─ HTTP threads
- *     identity, journal_tail ─changed─▶ reporter        answered, tick ─▶ signs of life in the feed
+ *     unit_watch ─changed─▶ reporter ─report─▶ feed ◀─look─ HTTP threads ─errands─▶ maintenance
+ *     identity, journal_tail, prober, maintenance ─changed─▶ reporter
+ *     answered, tick ─▶ signs of life in the feed
+ *
+ * A reload replaces the configuration under the parts; the feed, the server, and whoever waits there
+ * notice nothing but the reports that follow.
  */
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "agentd/agent.h"
+#include "agentd/listeners.h"
+#include "agentd/maintenance.h"
+#include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
+#include "api/livez.h"
+#include "api/metrics.h"
 #include "api/node_answer.h"
 #include "api/server.h"
 #include "api/v1_node.h"
@@ -23,11 +33,23 @@
 #define LOOK_ONCE_USEC      (10 * USEC_PER_SEC)
 #define LOOK_ONCE_STEP_USEC (10 * USEC_PER_MSEC)
 #define ASK_STOPPING_USEC   (1 * USEC_PER_SEC)
+#define LEAVE_USEC          (1 * USEC_PER_SEC)
+#define LEAVE_STEP_USEC     (10 * USEC_PER_MSEC)
+
+#define MESOSPHERE      "/opt/mesosphere"      /* there is one on machines of DC/OS */
+#define STATE_DIRECTORY "/var/lib/diag/agentd" /* of a daemon that nobody gave another */
 
 struct agent {
-        const struct agent_conf *conf;
+        struct agent_conf *conf;
+        agent_load_fn load;
+        void *load_userdata;
         struct loop *loop;
         struct loop_timer *tick;
+        struct fetcher *fetcher;
+        struct prober *prober;
+        struct mesos_id *mesos_id;
+        struct maintenance *maintenance;
+        struct errands *errands;
         struct last_runs *last_runs;
         struct journal_tail *tails;
         struct identity *identity;
@@ -36,9 +58,12 @@ struct agent {
         struct feed *feed;
         struct reporter *reporter;
         struct node_host host;
+        struct listeners listeners;
         struct server *server;
-        bool last_runs_failing;     /* said once */
-        uint64_t give_up_mono_usec; /* of a look that prints and ends; 0 in a daemon */
+        bool last_runs_failing; /* said once */
+        struct loop_timer *leaving;
+        uint64_t leave_by_mono_usec; /* 0 until told to stop */
+        uint64_t give_up_mono_usec;  /* of a look that prints and ends; 0 in a daemon */
 };
 
 /* --- one part tells another -------------------------------------------------------------------------- */
@@ -75,8 +100,16 @@ static void on_answered(void *userdata)
 {
         struct agent *a = userdata;
 
-        if (a->feed)
+        if (a->feed && !(a->reporter && reporter_is_behind(a->reporter)))
                 feed_confirm(a->feed);
+}
+
+static void say_trouble_of_probes(struct agent *a)
+{
+        struct err e;
+
+        if (prober_take_trouble(a->prober, &e))
+                log_warning("%s; results of probes are kept in memory only", e.text);
 }
 
 /* The one timer of an idle node. */
@@ -87,7 +120,73 @@ static void on_tick(void *userdata)
         feed_beat(a->feed);
         unit_watch_tick(a->watch);
         identity_tick(a->identity);
+        mesos_id_tick(a->mesos_id);
+        maintenance_tick(a->maintenance);
+        say_trouble_of_probes(a);
+        reporter_tick(a->reporter);
         loop_timer_set(a->tick, now_mono_usec() + UNIT_WATCH_TICK_USEC, TICK_SLACK_USEC);
+}
+
+/* Where there is no DC/OS, nobody is called leader.mesos, and nobody is asked. */
+static void ask_mesos(struct agent *a)
+{
+        const struct agent_conf *c = a->conf;
+        bool is_dcos = getenv("DCOS_VERSION") || access(MESOSPHERE, F_OK) == 0;
+        char url[MESOS_URL_MAX] = "";
+
+        if (c->mesos_url && !streq(c->mesos_url, "off"))
+                (void)snprintf(url, sizeof(url), "%s", c->mesos_url);
+        else if (!c->mesos_url && is_dcos)
+                mesos_id_url(url, c->role, identity_node(a->identity)->address);
+        (void)mesos_id_set_url(a->mesos_id, url); /* as long as it may be */
+}
+
+static void on_identity(void *userdata)
+{
+        ask_mesos(userdata);
+        on_changed(userdata);
+}
+
+static void on_mesos_id(void *userdata)
+{
+        struct agent *a = userdata;
+
+        identity_set_mesos_id(a->identity, mesos_id_get(a->mesos_id));
+        on_changed(a);
+}
+
+static void on_maintenance(void *userdata)
+{
+        struct agent *a = userdata;
+
+        if (!maintenance_current(a->maintenance))
+                log_notice("maintenance is over: its time has come");
+        on_changed(a);
+}
+
+static void leave(struct agent *a)
+{
+        save_last_runs(a); /* also of what ended since the last look */
+        /* Who knows nothing yet had no answer from systemd, and would wait for this one, too. */
+        if (feed_current(a->feed)->phase != DIAG_PHASE_STARTING &&
+            unit_watch_ask_stopping(a->watch, ASK_STOPPING_USEC))
+                reporter_say_stopping(a->reporter);
+        loop_quit(a->loop, 0);
+}
+
+/*
+ * Who asked while nothing was known yet is held until something is. A stop in that moment must not
+ * answer it with "starting": to whoever watches, a restart is no event.
+ */
+static void leave_when_known(void *userdata)
+{
+        struct agent *a = userdata;
+        uint64_t now = now_mono_usec();
+
+        if (feed_current(a->feed)->phase == DIAG_PHASE_STARTING && now < a->leave_by_mono_usec)
+                loop_timer_set(a->leaving, now + LEAVE_STEP_USEC, 0);
+        else
+                leave(a);
 }
 
 static void on_term(int signo, void *userdata)
@@ -96,52 +195,88 @@ static void on_term(int signo, void *userdata)
 
         log_info("stopping: %s", strsignal(signo));
         loop_notify("STOPPING=1");
-        if (unit_watch_ask_stopping(a->watch, ASK_STOPPING_USEC))
-                reporter_say_stopping(a->reporter);
-        loop_quit(a->loop, 0);
+        if (!a->leave_by_mono_usec)
+                a->leave_by_mono_usec = now_mono_usec() + LEAVE_USEC;
+        else
+                a->leave_by_mono_usec = 1; /* told twice */
+        leave_when_known(a);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------- */
 
-static uint16_t own_port(const struct agent_conf *c)
+/*
+ * NULL, and everything is kept in memory only, where there is no such folder. systemd may name several,
+ * with colons between: the first is for us.
+ */
+static const char *path_below(char path[static PATH_MAX], const char *dir, const char *name)
 {
-        for (size_t i = 0; i < c->n_listen; i++) {
-                const struct sock_address *s = &c->listen[i];
+        int n = dir ? (int)strcspn(dir, ":") : 0;
 
-                if (s->sa.sa_family != AF_UNIX)
-                        return ntohs(s->sa.sa_family == AF_INET ? s->in.sin_port
-                                                                : s->in6.sin6_port);
-        }
-        if (c->n_listen)
-                return 0;
-        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+        if (!dir || (size_t)snprintf(path, PATH_MAX, "%.*s/%s", n, dir, name) >= PATH_MAX)
+                return NULL;
+        return path;
+}
+
+static const char *state_directory(void)
+{
+        const char *dir = getenv("STATE_DIRECTORY");
+
+        if (dir || access(STATE_DIRECTORY, R_OK | X_OK) < 0)
+                return dir;
+        return STATE_DIRECTORY;
 }
 
 static int new_last_runs(struct agent *a, const char *boot_id)
 {
-        const char *dir = getenv("RUNTIME_DIRECTORY");
-        char path[4096];
+        char path[PATH_MAX];
         struct err e;
         int k;
 
-        if (dir)
-                (void)snprintf(path, sizeof(path), "%s/last-runs", dir);
-        k = last_runs_new(&a->last_runs, dir ? path : NULL, boot_id, &e);
+        k = last_runs_new(&a->last_runs, path_below(path, getenv("RUNTIME_DIRECTORY"), "last-runs"),
+                          boot_id, &e);
         if (k >= 0 && e.code < 0)
                 log_warning("%s; starting without last runs", e.text);
         return k;
 }
 
-static int new_watch(struct agent *a)
+static int new_maintenance(struct agent *a, const char *boot_id)
 {
-        static const struct unit_watch_ops ops = {.changed = on_units_changed,
-                                                  .answered = on_answered};
-        const struct agent_conf *c = a->conf;
-        const struct unit_watch_options options = {
+        char path[PATH_MAX];
+        struct err e = {0};
+        int k;
+
+        k = maintenance_new(&a->maintenance, a->loop,
+                            path_below(path, state_directory(), "maintenance"), boot_id,
+                            on_maintenance, a, &e);
+        if (k >= 0 && e.code < 0)
+                log_warning("%s; starting without maintenance", e.text);
+        return k;
+}
+
+static int new_prober(struct agent *a, const struct agent_conf *c, struct prober **ret)
+{
+        char path[PATH_MAX];
+        int k;
+
+        k = prober_new(ret, a->loop, a->fetcher, (const struct probe_settings *const *)c->probes,
+                       c->n_probes, path_below(path, getenv("RUNTIME_DIRECTORY"), "probes"),
+                       identity_node(a->identity)->boot_id, on_changed, a);
+        if (k < 0)
+                return k;
+        /* A probe could start what a socket starts on demand: not before the unit is known. */
+        for (size_t i = 0; i < c->n_components; i++)
+                for (size_t j = 0; c->components[i].unit && j < c->components[i].n_probes; j++)
+                        prober_hold(*ret, c->components[i].first_probe + j);
+        return 0;
+}
+
+static struct unit_watch_options watch_options(const struct agent_conf *c)
+{
+        return (struct unit_watch_options){
                 .target = c->target ? c->target : AGENT_TARGET,
                 .target_is_default = !c->target,
-                .units = (const char *const *)c->units,
-                .n_units = c->n_units,
+                .units = c->watched,
+                .n_units = c->n_watched,
                 .expect = agent_conf_expect,
                 .userdata = (void *)c,
                 .stuck_after_usec = c->stuck_after_usec,
@@ -149,6 +284,13 @@ static int new_watch(struct agent *a)
                         c->stuck_after_given ? c->stuck_after_usec : USEC_INFINITY,
                 .starting_is_healthy = c->starting_is_healthy,
         };
+}
+
+static int new_watch(struct agent *a)
+{
+        static const struct unit_watch_ops ops = {.changed = on_units_changed,
+                                                  .answered = on_answered};
+        const struct unit_watch_options options = watch_options(a->conf);
 
         return unit_watch_new(&a->watch, a->loop, &options, a->last_runs, &ops, a);
 }
@@ -175,21 +317,34 @@ static int new_reporter(struct agent *a)
                 .watch = a->watch,
                 .identity = a->identity,
                 .tails = a->tails,
+                .maintenance = a->maintenance,
                 .feed = a->feed,
+                .conf = a->conf,
+                .prober = a->prober,
         };
 
         return reporter_new(&a->reporter, &parts);
 }
 
-static int start(struct agent *a)
+static int new_parts(struct agent *a)
 {
+        const char *boot_id;
         int k;
 
-        k = loop_new(&a->loop);
+        k = identity_new(&a->identity, a->loop, a->conf, on_identity, a);
+        if (k < 0)
+                return k;
+        boot_id = identity_node(a->identity)->boot_id;
+        identity_set_port(a->identity, listeners_port(&a->listeners, a->conf));
+        k = new_last_runs(a, boot_id);
         if (k >= 0)
-                k = identity_new(&a->identity, a->loop, a->conf, own_port(a->conf), on_changed, a);
+                k = new_maintenance(a, boot_id);
         if (k >= 0)
-                k = new_last_runs(a, identity_node(a->identity)->boot_id);
+                k = fetcher_new(&a->fetcher, a->loop);
+        if (k >= 0)
+                k = mesos_id_new(&a->mesos_id, a->fetcher, "", on_mesos_id, a);
+        if (k >= 0)
+                k = new_prober(a, a->conf, &a->prober);
         if (k >= 0)
                 k = journal_tail_new(&a->tails, a->loop, on_changed, a);
         if (k >= 0)
@@ -198,26 +353,125 @@ static int start(struct agent *a)
                 k = new_feed(a);
         if (k >= 0)
                 k = new_reporter(a);
-        if (k >= 0)
-                k = loop_timer_new(&a->tick, a->loop, on_tick, a);
-        if (k >= 0)
-                k = loop_on_signal(a->loop, SIGTERM, on_term, a);
-        if (k >= 0)
-                k = loop_on_signal(a->loop, SIGINT, on_term, a);
         return k;
 }
 
-int agent_new(struct agent **ret, const struct agent_conf *conf, struct err *e)
+/* --- reload ------------------------------------------------------------------------------------------------ */
+
+static bool same_listeners(const struct listen_conf *a, const struct listen_conf *b)
+{
+        char one[SOCK_ADDRESS_MAX], other[SOCK_ADDRESS_MAX];
+
+        if (a->n_listen != b->n_listen)
+                return false;
+        for (size_t i = 0; i < a->n_listen; i++)
+                if (!streq(sock_address_format(one, &a->listen[i]),
+                           sock_address_format(other, &b->listen[i])))
+                        return false;
+        return memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0;
+}
+
+/* Whatever can fail comes first: afterwards there is no way back, and none is needed. */
+static int replace_conf(struct agent *a, struct agent_conf *taken)
+{
+        const struct unit_watch_options options = watch_options(taken);
+        struct agent_conf *old = a->conf;
+        struct prober *prober = NULL;
+        int k;
+
+        k = new_prober(a, taken, &prober);
+        if (k >= 0)
+                k = server_set_authority(a->server, &taken->server.authority);
+        if (k < 0) {
+                prober_free(prober);
+                agent_conf_free(taken);
+                return k;
+        }
+        if (!same_listeners(&old->server, &taken->server))
+                log_warning("Listen= and [Limits] of the new configuration count from the next "
+                            "restart on");
+        prober_take_over(prober, a->prober);
+        log_set_level(taken->log_level);
+        a->conf = taken;
+        reporter_reconfigure(a->reporter, taken, prober);
+        unit_watch_reconfigure(a->watch,
+                               &options); /* from here on nothing is told before its look */
+        identity_reconfigure(a->identity, taken);
+        prober_free(a->prober);
+        a->prober = prober;
+        agent_conf_free(old);
+        ask_mesos(a);
+        return 0;
+}
+
+/* A broken configuration costs nothing but its own effect. */
+static void on_reload(_unused_ int signo, void *userdata)
+{
+        struct agent *a = userdata;
+        struct agent_conf *conf = NULL;
+        char text[64];
+        int k;
+
+        (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, now_mono_usec());
+        loop_notify(text);
+        k = a->load(&conf, a->load_userdata);
+        if (k >= 0)
+                k = replace_conf(a, conf);
+        if (k >= 0)
+                log_info("the configuration was read again");
+        else
+                log_error("the configuration stays what it was (%s)", strerror(-k));
+        loop_notify(
+                k >= 0 ? "READY=1\nSTATUS="
+                       : "READY=1\nSTATUS=The new configuration was refused; the old one holds.");
+}
+
+/* --- start and end --------------------------------------------------------------------------------------- */
+
+static int start(struct agent *a)
+{
+        static const struct {
+                int signo;
+                void (*fn)(int signo, void *userdata);
+        } signals[] = {
+                {SIGTERM, on_term  },
+                {SIGINT,  on_term  },
+                {SIGHUP,  on_reload},
+        };
+        int k;
+
+        k = loop_new(&a->loop);
+        if (k >= 0)
+                k = new_parts(a);
+        if (k >= 0)
+                k = errands_new(&a->errands, a->loop, a->parked);
+        if (k >= 0)
+                k = loop_timer_new(&a->tick, a->loop, on_tick, a);
+        if (k >= 0)
+                k = loop_timer_new(&a->leaving, a->loop, leave_when_known, a);
+        for (size_t i = 0; k >= 0 && i < ELEMENTSOF(signals); i++)
+                k = loop_on_signal(a->loop, signals[i].signo, signals[i].fn, a);
+        return k;
+}
+
+int agent_new(struct agent **ret, struct agent_conf *taken, agent_load_fn load, void *userdata,
+              struct err *e)
 {
         _cleanup_(agent_freep) struct agent *a = calloc(1, sizeof(*a));
         int k;
 
-        if (!a)
+        if (!a) {
+                agent_conf_free(taken);
                 return err_set(e, -ENOMEM, "out of memory");
-        a->conf = conf;
+        }
+        a->conf = taken;
+        a->load = load;
+        a->load_userdata = userdata;
+        listeners_take_passed(&a->listeners);
         k = start(a);
         if (k < 0)
                 return err_set(e, k, "cannot start: %s", strerror(-k));
+        ask_mesos(a);
         loop_timer_set(a->tick, now_mono_usec() + UNIT_WATCH_TICK_USEC, TICK_SLACK_USEC);
         *ret = TAKE_PTR(a);
         return 0;
@@ -228,7 +482,13 @@ struct agent *agent_free(struct agent *a)
         if (!a)
                 return NULL;
         server_free(a->server); /* first: its threads use the feed */
+        errands_free(a->errands);
+        listeners_done(&a->listeners);
         reporter_free(a->reporter);
+        prober_free(a->prober);
+        mesos_id_free(a->mesos_id);
+        fetcher_free(a->fetcher);
+        maintenance_free(a->maintenance);
         unit_watch_free(a->watch);
         journal_tail_free(a->tails);
         identity_free(a->identity);
@@ -236,14 +496,60 @@ struct agent *agent_free(struct agent *a)
         feed_free(a->feed);
         parked_free(a->parked);
         loop_timer_free(a->tick);
+        loop_timer_free(a->leaving);
         loop_free(a->loop);
+        agent_conf_free(a->conf);
         free(a);
         return NULL;
 }
 
 /* --- listening ------------------------------------------------------------------------------------------------ */
 
-static const struct route *const tables[] = {v1_node_routes, v2_node_routes, NULL};
+static int start_maintenance(void *userdata, uint64_t for_usec, const char *reason, const char *by,
+                             struct err *e)
+{
+        struct agent *a = userdata;
+        const struct diag_maintenance *m;
+        char until[RFC3339_MAX];
+        int k;
+
+        k = maintenance_start(a->maintenance, for_usec, reason, by, e);
+        if (k < 0)
+                return k;
+        m = maintenance_current(a->maintenance);
+        if (m) { /* saving it may have taken longer */
+                rfc3339_format(until, m->until_wall_usec);
+                log_notice("maintenance until %s, said by %s: %s", until, by, reason);
+        }
+        reporter_update(a->reporter);
+        return 0;
+}
+
+static int stop_maintenance(void *userdata, struct err *e)
+{
+        struct agent *a = userdata;
+        int k = maintenance_stop(a->maintenance, e);
+
+        if (k > 0) {
+                log_notice("maintenance is over: somebody said so");
+                reporter_update(a->reporter);
+        }
+        return k < 0 ? k : 0;
+}
+
+static const struct diag_maintenance *current_maintenance(void *userdata)
+{
+        return maintenance_current(((struct agent *)userdata)->maintenance);
+}
+
+static const struct node_ops node_ops = {
+        .start_maintenance = start_maintenance,
+        .stop_maintenance = stop_maintenance,
+        .maintenance = current_maintenance,
+};
+
+static const struct route *const tables[] = {v1_node_routes, v2_node_routes, livez_routes,
+                                             metrics_routes, NULL};
 static const struct router router = {
         .tables = tables,
         .aliases = v2_aliases,
@@ -254,57 +560,30 @@ static int new_server(struct agent *a, struct err *e)
 {
         const struct server_options options = {
                 .router = &router,
-                .authority = &a->conf->authority,
+                .authority = &a->conf->server.authority,
+                .limits = a->conf->server.limits,
                 .parked = a->parked,
                 .host = &a->host,
                 .product = "diag/" DIAG_VERSION,
         };
+        int k;
 
-        a->host.feed = a->feed;
-        return server_new(&a->server, &options, e);
-}
-
-static int listen_on(struct agent *a, const struct sock_address *s, struct err *e)
-{
-        char text[SOCK_ADDRESS_MAX];
-        int k = server_listen(a->server, s, e);
-
-        if (k >= 0)
-                log_info("listening on %s", sock_address_format(text, s));
+        k = server_new(&a->server, &options, e);
+        a->host = (struct node_host){
+                .feed = a->feed,
+                .errands = a->errands,
+                .server = a->server,
+                .ops = &node_ops,
+                .userdata = a,
+        };
         return k;
-}
-
-/* Nobody asked for these one by one: what cannot be opened is said, and the others serve. */
-static int listen_on_defaults(struct agent *a, struct err *e)
-{
-        static const char *const forms[] = {"127.0.0.1:%u", "[::1]:%u", AGENT_SOCKET};
-        unsigned port = own_port(a->conf), n = 0;
-
-        (void)mkdir("/run/diag", 0755);
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                struct sock_address s;
-                char text[SOCK_ADDRESS_MAX];
-
-                (void)snprintf(text, sizeof(text), forms[i], port);
-                if (parse_listen(text, &s) < 0)
-                        continue;
-                if (listen_on(a, &s, e) >= 0)
-                        n++;
-                else if (e->code != -EADDRNOTAVAIL && e->code != -EAFNOSUPPORT)
-                        log_warning("%s", e->text); /* but a machine without IPv6 is no surprise */
-        }
-        return n ? 0 : err_set(e, -EADDRINUSE, "none of the default listeners could be opened");
 }
 
 int agent_listen(struct agent *a, struct err *e)
 {
         int k = new_server(a, e);
 
-        if (k >= 0 && !a->conf->n_listen)
-                return listen_on_defaults(a, e);
-        for (size_t i = 0; k >= 0 && i < a->conf->n_listen; i++)
-                k = listen_on(a, &a->conf->listen[i], e);
-        return k;
+        return k < 0 ? k : listeners_open(&a->listeners, a->server, a->conf, e);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
@@ -318,7 +597,7 @@ int agent_run(struct agent *a)
 static bool has_seen_everything(const struct agent *a)
 {
         return unit_watch_is_settled(a->watch) && unit_watch_is_steady(a->watch) &&
-               journal_tail_is_idle(a->tails);
+               journal_tail_is_idle(a->tails) && prober_is_settled(a->prober);
 }
 
 /* Looks at the parts now and then, instead of making each of them tell when it has come to rest. */
@@ -352,6 +631,6 @@ int agent_look_once(struct agent *a, struct buf *out, struct err *e)
                 .uptime_usec = now_boot_usec(),
                 .confirmed_age_usec = feed_confirmed_age(a->feed),
         };
-        diag_report_write_full(out, feed_current(a->feed), &moment);
+        diag_report_write_full(out, feed_current(a->feed), &moment, true);
         return out->error ? err_set(e, out->error, "out of memory") : 0;
 }

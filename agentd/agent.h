@@ -6,8 +6,19 @@
 
 struct agent;
 
-/** agent_new() - everything but listening. Signals must be blocked. @conf is borrowed. */
-int agent_new(struct agent **ret, const struct agent_conf *conf, struct err *e);
+/**
+ * agent_load_fn - read the configuration again, because of SIGHUP
+ * @ret: new, the agent's
+ * Return: 0, or -errno when it is not fit for use; every fault has been logged.
+ */
+typedef int (*agent_load_fn)(struct agent_conf **ret, void *userdata);
+
+/**
+ * agent_new() - everything but listening. Signals must be blocked.
+ * @taken: the configuration, the agent's now, also on failure
+ */
+int agent_new(struct agent **ret, struct agent_conf *taken, agent_load_fn load, void *userdata,
+              struct err *e);
 struct agent *agent_free(struct agent *a);
 
 /** agent_listen() - open the configured listeners, or the default ones. */

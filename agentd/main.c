@@ -138,8 +138,16 @@ static void say_error(const struct err *e, _unused_ void *userdata)
         log_error("%s", e->text);
 }
 
-static int configure(int argc, char **argv, const struct options *o, struct agent_conf *conf)
+/* How we were called: what a reload needs to read the configuration once more. */
+struct call {
+        int argc;
+        char **argv;
+        struct options options;
+};
+
+static int configure(const struct call *call, struct agent_conf *conf)
 {
+        const struct options *o = &call->options;
         struct err e = {0};
         int k;
 
@@ -147,12 +155,12 @@ static int configure(int argc, char **argv, const struct options *o, struct agen
                       say_error, NULL);
         if (k < 0)
                 return k; /* has been said */
-        k = parse_keys(argc, argv, conf, &e);
-        if (k >= 0)
-                k = agent_conf_check(conf, &e);
-        if (k < 0)
+        k = parse_keys(call->argc, call->argv, conf, &e);
+        if (k < 0) {
                 say_error(&e, NULL);
-        return k;
+                return k;
+        }
+        return agent_conf_check(conf, say_error, NULL);
 }
 
 /* Threads inherit this: signals are for the loop alone. */
@@ -163,6 +171,7 @@ static void block_signals(void)
         sigemptyset(&s);
         sigaddset(&s, SIGTERM);
         sigaddset(&s, SIGINT);
+        sigaddset(&s, SIGHUP);
         sigaddset(&s, SIGCHLD);
         sigaddset(&s, SIGPIPE);
         (void)sigprocmask(SIG_BLOCK, &s, NULL);
@@ -178,37 +187,56 @@ static int look_once(struct agent *a, struct err *e)
         return k;
 }
 
-static int run(const struct agent_conf *conf, const struct options *o)
+static int load(struct agent_conf **ret, void *userdata)
+{
+        _cleanup_(agent_conf_freep) struct agent_conf *conf = agent_conf_new();
+        int k;
+
+        if (!conf) {
+                log_error("out of memory");
+                return -ENOMEM;
+        }
+        k = configure(userdata, conf);
+        if (k < 0)
+                return k;
+        *ret = TAKE_PTR(conf);
+        return 0;
+}
+
+static int run(struct agent_conf *taken, struct call *call)
 {
         _cleanup_(agent_freep) struct agent *a = NULL;
+        bool once = call->options.once;
         struct err e = {0};
         int k;
 
         block_signals();
-        k = agent_new(&a, conf, &e);
+        k = agent_new(&a, taken, load, call, &e);
         if (k >= 0)
-                k = o->once ? look_once(a, &e) : agent_listen(a, &e);
+                k = once ? look_once(a, &e) : agent_listen(a, &e);
         if (k < 0) {
                 log_error("%s", e.text);
                 return EXIT_FAILED;
         }
-        return o->once || agent_run(a) >= 0 ? EXIT_OK : EXIT_FAILED;
+        return once || agent_run(a) >= 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 int main(int argc, char **argv)
 {
-        _cleanup_(agent_conf_done) struct agent_conf conf;
-        struct options o = {0};
-        int status;
+        _cleanup_(agent_conf_freep) struct agent_conf *conf = NULL;
+        struct call call = {.argc = argc, .argv = argv};
+        bool quiet;
+        int status, k;
 
         log_open("diag-agentd");
-        agent_conf_init(&conf);
-        if (parse_early(argc, argv, &o, &status) != 0)
+        if (parse_early(argc, argv, &call.options, &status) != 0)
                 return status;
-        if (configure(argc, argv, &o, &conf) < 0)
-                return EXIT_WRONG_CALL;
-        log_set_level(o.once && conf.log_level == LEVEL_INFO ? LEVEL_WARNING : conf.log_level);
-        if (o.check_config)
+        k = load(&conf, &call);
+        if (k < 0)
+                return k == -ENOMEM ? EXIT_FAILED : EXIT_WRONG_CALL; /* another time it may work */
+        quiet = call.options.once && conf->log_level == LEVEL_INFO;
+        log_set_level(quiet ? LEVEL_WARNING : conf->log_level);
+        if (call.options.check_config)
                 return EXIT_OK;
-        return run(&conf, &o);
+        return run(TAKE_PTR(conf), &call);
 }

@@ -11,16 +11,25 @@
 #include "agentd/wake_damper.h"
 #include "base/log.h"
 #include "base/mono.h"
+#include "model/component.h"
+
+/* Probes have this long for their first results before a node says that it is running without them. */
+#define FIRST_RESULTS_USEC (1500 * USEC_PER_MSEC)
 
 /* "A component's health has changed": see systemd/diag.catalog. */
 #define MESSAGE_ID_HEALTH "8b9a4d1c5f0e4e0c9a7f2f6d3c1be5a4"
+
+#define BEHIND_USEC (1 * USEC_PER_SEC) /* between two attempts to make a report */
 
 struct reporter {
         struct reporter_parts parts;
         struct wake_damper *damper;
         struct loop_timer *judge_again, *wake_later;
         uint64_t wake_mono_usec; /* when wake_later fires */
+        uint64_t started_mono_usec;
+        uint64_t n_results; /* of the prober, as in the last report */
         bool stopping;
+        bool behind; /* the last report could not be made */
 };
 
 static void on_judge_again(void *userdata)
@@ -43,6 +52,7 @@ int reporter_new(struct reporter **ret, const struct reporter_parts *parts)
         if (!r)
                 return -ENOMEM;
         r->parts = *parts;
+        r->started_mono_usec = now_mono_usec();
         k = wake_damper_new(&r->damper);
         if (k >= 0)
                 k = loop_timer_new(&r->judge_again, parts->loop, on_judge_again, r);
@@ -63,6 +73,12 @@ struct reporter *reporter_free(struct reporter *r)
         loop_timer_free(r->wake_later);
         free(r);
         return NULL;
+}
+
+void reporter_reconfigure(struct reporter *r, const struct agent_conf *conf, struct prober *prober)
+{
+        r->parts.conf = conf;
+        r->parts.prober = prober;
 }
 
 struct diag_report *reporter_first(const struct diag_node *node)
@@ -99,14 +115,40 @@ static void add_tail(struct reporter *r, struct diag_component *c, const struct 
         c->output = journal_tail_get(r->parts.tails, u->id, &c->output_truncated);
 }
 
-static int add_component(struct reporter *r, struct diag_report *report,
-                         const struct unit_watch_component *w)
+/* Asks only those that can tell something, and takes what they have told so far. */
+static void read_probes(struct reporter *r, const struct agent_component *k, enum diag_code code,
+                        struct diag_probe probes[static DIAG_PROBES_MAX])
 {
+        /* Of a unit that we know nothing of we do not know either whether asking would start it. */
+        bool known = code != DIAG_CODE_NO_FACTS && code != DIAG_CODE_INCOMPLETE;
+
+        for (size_t i = 0; i < k->n_probes; i++) {
+                if (known)
+                        prober_skip(r->parts.prober, k->first_probe + i,
+                                    !diag_component_may_be_asked(code));
+                prober_get(r->parts.prober, k->first_probe + i, &probes[i]);
+        }
+}
+
+static void name_component(struct diag_component *c, struct arena *a,
+                           const struct agent_component *k, const char *description)
+{
+        diag_split_description(a, c->name, str_or(description, c->name), &c->title,
+                               &c->description);
+        if (k && k->title)
+                c->title = k->title;
+}
+
+static int add_unit(struct reporter *r, struct diag_report *report,
+                    const struct unit_watch_component *w)
+{
+        const struct agent_component *k = agent_conf_component_of(r->parts.conf, w->name);
         const struct diag_unit_context *x = &w->context;
         struct diag_verdict v = diag_unit_judge(w->facts, x);
+        struct diag_probe probes[DIAG_PROBES_MAX];
         struct arena *a = &report->arena;
         struct diag_component c = {
-                .name = w->name,
+                .name = k ? k->name : w->name,
                 .health = v.health,
                 .code = v.code,
                 .text = diag_unit_text(a, w->facts, x, v),
@@ -116,35 +158,73 @@ static int add_component(struct reporter *r, struct diag_report *report,
                 .unit = w->facts,
                 .n_restarts_recent = diag_restarts_recent(x->restarts, x->now_mono_usec),
                 .last_run_ended_mono_usec = x->last_run ? x->last_run->ended_mono_usec : 0,
+                .probes = probes,
+                .n_probes = k ? k->n_probes : 0,
         };
 
+        if (k)
+                read_probes(r, k, v.code, probes);
         if (v.code == DIAG_CODE_ABSENT)
                 return 0;
-        diag_split_description(a, w->name, str_or(w->facts->description, w->name), &c.title,
-                               &c.description);
+        name_component(&c, a, k, w->facts->description);
         c.n_notes = diag_unit_notes(a, w->facts, x, c.notes);
+        diag_component_weigh(&c, a);
         add_tail(r, &c, w->facts);
         return diag_report_add(report, &c);
 }
 
+static int add_probes_alone(struct reporter *r, struct diag_report *report,
+                            const struct agent_component *k)
+{
+        struct diag_probe probes[DIAG_PROBES_MAX];
+        struct diag_component c = {
+                .name = k->name,
+                .kind = DIAG_COMPONENT_PROBES,
+                .health = DIAG_HEALTHY,
+                .code = DIAG_CODE_OK,
+                .text = "",
+                .output = "",
+                .probes = probes,
+                .n_probes = k->n_probes,
+        };
+
+        read_probes(r, k, DIAG_CODE_OK, probes);
+        name_component(&c, &report->arena, k, NULL);
+        diag_component_weigh(&c, &report->arena);
+        return diag_report_add(report, &c);
+}
+
+static void sooner(uint64_t *when, uint64_t other)
+{
+        if (other < *when)
+                *when = other;
+}
+
 static int add_components(struct reporter *r, struct diag_report *report, uint64_t *again_mono_usec)
 {
+        const struct agent_conf *conf = r->parts.conf;
         uint64_t now = now_mono_usec();
         size_t n = unit_watch_n_components(r->parts.watch);
 
         for (size_t i = 0; i < n; i++) {
                 struct unit_watch_component w;
-                uint64_t again;
                 int k;
 
                 unit_watch_component(r->parts.watch, i, now, &w);
-                k = add_component(r, report, &w);
+                k = add_unit(r, report, &w);
                 if (k < 0)
                         return k;
-                again = diag_unit_judge_again_at(w.facts, &w.context);
-                if (again < *again_mono_usec)
-                        *again_mono_usec = again;
+                sooner(again_mono_usec, diag_unit_judge_again_at(w.facts, &w.context));
         }
+        for (size_t i = 0; i < conf->n_components; i++) {
+                int k = conf->components[i].unit
+                                ? 0
+                                : add_probes_alone(r, report, &conf->components[i]);
+
+                if (k < 0)
+                        return k;
+        }
+        sooner(again_mono_usec, prober_late_at(r->parts.prober));
         journal_tail_trim(r->parts.tails);
         return 0;
 }
@@ -176,13 +256,12 @@ static void add_node_reason(struct reporter *r, struct diag_report *report)
 
 struct changes {
         struct reporter *r;
-        const struct diag_report *before;
+        const struct diag_report *before, *now;
         uint64_t now_mono_usec, now_wall_usec;
         uint64_t wake_mono_usec; /* the earliest moment at which one of them may wake somebody */
 };
 
-static void log_change(const struct changes *x, const struct diag_component *before,
-                       const struct diag_component *now)
+static void log_change(const struct diag_component *before, const struct diag_component *now)
 {
         const char *from = before ? diag_health_to_string(before->health) : "new";
         const char *to = diag_health_to_string(now->health);
@@ -195,13 +274,9 @@ static void log_change(const struct changes *x, const struct diag_component *bef
                 {"DIAG_TEXT",      now->text},
                 {NULL,             NULL     },
         };
-        uint64_t lasted = before ? usec_since(x->now_wall_usec, before->since_wall_usec) : 0;
-        char text[512], since[48] = "";
+        char text[512];
 
-        if (before && before->since_wall_usec)
-                (void)snprintf(since, sizeof(since), " after %u s",
-                               (unsigned)(lasted / USEC_PER_SEC));
-        (void)snprintf(text, sizeof(text), "%s: %s → %s%s%s%s%s", now->name, from, to, since,
+        (void)snprintf(text, sizeof(text), "%s: %s → %s%s%s%s", now->name, from, to,
                        *code ? " (" : "", code, *code ? ")" : "");
         if (*now->text) {
                 size_t n = strlen(text);
@@ -215,16 +290,16 @@ static void log_change(const struct changes *x, const struct diag_component *bef
 static bool is_worth_a_line(const struct changes *x, const struct diag_component *before,
                             const struct diag_component *now)
 {
-        if (!now)
+        if (!now || x->now->phase == DIAG_PHASE_STARTING)
                 return false;
         /* What befalls all of them at once is said once, of the node. */
         if (now->code == DIAG_CODE_NO_FACTS && *unit_watch_problem(x->r->parts.watch))
                 return false;
+        if (x->before->phase == DIAG_PHASE_STARTING)
+                return now->health != DIAG_HEALTHY;
         if (before && before->code == DIAG_CODE_NO_FACTS && now->health == DIAG_HEALTHY)
                 return false;
-        if (!before)
-                return now->health != DIAG_HEALTHY || x->before->phase == DIAG_PHASE_RUNNING;
-        return before->health != now->health || before->code != now->code;
+        return !before || before->health != now->health || before->code != now->code;
 }
 
 static void on_change(const struct diag_change *change, void *userdata)
@@ -238,14 +313,16 @@ static void on_change(const struct diag_change *change, void *userdata)
         if (wake < x->wake_mono_usec)
                 x->wake_mono_usec = wake;
         if (is_worth_a_line(x, change->before, change->now))
-                log_change(x, change->before, change->now);
+                log_change(x->before->phase == DIAG_PHASE_STARTING ? NULL : change->before,
+                           change->now);
         else if (change->before && !change->now)
                 log_info("%s is no component any more", change->before->name);
 }
 
 static void log_node(const struct diag_report *before, const struct diag_report *now)
 {
-        if (before->phase == now->phase && before->health == now->health)
+        if (now->phase == DIAG_PHASE_STARTING ||
+            (before->phase == now->phase && before->health == now->health))
                 return;
         log_notice("this node is %s: %u healthy, %u unhealthy, %u unknown%s%s",
                    diag_health_to_string(now->health), now->counts.n[DIAG_HEALTHY],
@@ -270,6 +347,24 @@ static void wake(struct reporter *r, const struct changes *x)
 
 /* --- publishing --------------------------------------------------------------------------------------------------- */
 
+/* Who has once said "running" does not start again. */
+static enum diag_phase phase_now(struct reporter *r, const struct diag_report *before,
+                                 uint64_t *again_mono_usec)
+{
+        uint64_t patience = r->started_mono_usec + FIRST_RESULTS_USEC;
+
+        if (r->stopping)
+                return DIAG_PHASE_STOPPING;
+        if (before->phase != DIAG_PHASE_STARTING)
+                return before->phase;
+        if (!unit_watch_is_settled(r->parts.watch))
+                return DIAG_PHASE_STARTING;
+        if (prober_is_settled(r->parts.prober) || now_mono_usec() >= patience)
+                return DIAG_PHASE_RUNNING;
+        sooner(again_mono_usec, patience);
+        return DIAG_PHASE_STARTING;
+}
+
 static int make(struct reporter *r, struct diag_report **ret, uint64_t *again_mono_usec)
 {
         _cleanup_(diag_report_unrefp) struct diag_report *report = NULL;
@@ -281,14 +376,15 @@ static int make(struct reporter *r, struct diag_report **ret, uint64_t *again_mo
         if (k < 0)
                 return k;
         report->instance = before->instance;
-        report->phase = r->stopping                             ? DIAG_PHASE_STOPPING
-                        : unit_watch_is_settled(r->parts.watch) ? DIAG_PHASE_RUNNING
-                                                                : DIAG_PHASE_STARTING;
         report->truncated = unit_watch_is_truncated(r->parts.watch);
         k = add_components(r, report, again_mono_usec);
         if (k < 0)
                 return k;
+        /* Now it is known, too, which probes have to be waited for. */
+        report->phase = phase_now(r, before, again_mono_usec);
         add_node_reason(r, report);
+        diag_report_set_maintenance(report, maintenance_current(r->parts.maintenance));
+        r->n_results = prober_n_results(r->parts.prober);
         *ret = TAKE_PTR(report);
         return 0;
 }
@@ -308,6 +404,7 @@ static int update(struct reporter *r)
         before = diag_report_ref((struct diag_report *)feed_current(r->parts.feed));
         x.before = before;
         k = make(r, &report, &again);
+        x.now = report;
         if (k >= 0)
                 k = diag_report_seal(report, before, x.now_wall_usec, on_change, &x);
         if (k < 0)
@@ -329,9 +426,23 @@ void reporter_update(struct reporter *r)
         if (!unit_watch_is_steady(r->parts.watch) && !*unit_watch_problem(r->parts.watch))
                 return;
         k = update(r);
-        /* The old report stays; its age goes on being checked wherever it is handed out. */
-        if (k < 0)
+        if (k < 0 && !r->behind)
                 log_error("cannot make a report: %s", strerror(-k));
+        r->behind = k < 0;
+        /* The old report stays, and nobody confirms it any more. */
+        if (k < 0)
+                loop_timer_set(r->judge_again, now_mono_usec() + BEHIND_USEC, 0);
+}
+
+bool reporter_is_behind(const struct reporter *r)
+{
+        return r->behind;
+}
+
+void reporter_tick(struct reporter *r)
+{
+        if (prober_n_results(r->parts.prober) != r->n_results)
+                reporter_update(r);
 }
 
 void reporter_say_stopping(struct reporter *r)

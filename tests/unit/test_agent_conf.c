@@ -44,16 +44,6 @@ static void write_agent(struct buf *b, const struct agent_conf *c)
                    or_none(c->address_command), or_none(c->hostname));
 }
 
-static void write_listen(struct buf *b, const struct agent_conf *c)
-{
-        char text[SOCK_ADDRESS_MAX];
-
-        buf_puts(b, "listen=");
-        for (size_t i = 0; i < c->n_listen; i++)
-                buf_printf(b, "%s%s", i ? "," : "", sock_address_format(text, &c->listen[i]));
-        buf_printf(b, " networks=%zu insecure=%d", c->authority.n_networks, c->insecure);
-}
-
 static void write_rest(struct buf *b, const struct agent_conf *c)
 {
         if (c->stuck_after_usec == USEC_INFINITY)
@@ -68,9 +58,8 @@ static void write_rest(struct buf *b, const struct agent_conf *c)
         buf_printf(b, " level=%s", level_word(c->log_level));
 }
 
-#define AGENT  "role=agent target=- units= address=- command=- hostname=-"
-#define LISTEN "listen= networks=0 insecure=0"
-#define REST   "stuck=300s given=0 starting=0 expect= level=info"
+#define AGENT "role=agent target=- units= address=- command=- hostname=-"
+#define REST  "stuck=300s given=0 starting=0 expect= level=info"
 
 /* clang-format off */
 static const struct {
@@ -78,7 +67,6 @@ static const struct {
         void (*write)(struct buf *b, const struct agent_conf *c);
 } values[] = {
         {"", AGENT, write_agent},
-        {"", LISTEN, write_listen},
         {"", REST, write_rest},
         {"[Agent]\nRole=master\n",
          "role=master target=- units= address=- command=- hostname=-", write_agent},
@@ -96,12 +84,6 @@ static const struct {
          AGENT, write_agent},
         {"[Agent]\nUnit=a.service\nUnit=\nUnit=b.service\n",
          "role=agent target=- units=b.service address=- command=- hostname=-", write_agent},
-        {"[Listen]\nListen=127.0.0.1:1050\nListen=[::1]:1051\nListen=unix:/run/d/s\n"
-         "AllowFrom=10.0.0.0/8\nAllowFrom=192.0.2.7\nInsecure=yes\n",
-         "listen=127.0.0.1:1050,[::1]:1051,unix:/run/d/s networks=2 insecure=1", write_listen},
-        {"[Listen]\nListen=127.0.0.1:1050\nListen=\nAllowFrom=10.0.0.0/8\nAllowFrom=\n"
-         "Insecure=yes\nInsecure=\n", LISTEN, write_listen},
-        {"[Listen]\nInsecure=yes\nInsecure=no\n", LISTEN, write_listen},
         {"[Judge]\nStuckAfter=90\nStarting=healthy\n[Log]\nLevel=debug\n",
          "stuck=90s given=1 starting=1 expect= level=debug", write_rest},
         {"[Judge]\nStuckAfter=1s\n", "stuck=1s given=1 starting=0 expect= level=info", write_rest},
@@ -120,13 +102,12 @@ static const struct {
 
 START_TEST(takes_values)
 {
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         _cleanup_(buf_done) struct buf said = {0}, have = {0};
 
-        agent_conf_init(&c);
-        parse(&c, values[_i].text, &said);
+        parse(c, values[_i].text, &said);
         ck_assert_str_eq(buf_cstr(&said), "");
-        values[_i].write(&have, &c);
+        values[_i].write(&have, c);
         ck_assert_str_eq(buf_cstr(&have), values[_i].want);
 }
 END_TEST
@@ -146,12 +127,6 @@ static const struct {
         {"[Agent]\nAddress=10.0.0.1:80\n", "f:2: Address: '10.0.0.1:80' is no IP address\n"},
         {"[Agent]\nAddressCommand=detect_ip\n",
          "f:2: AddressCommand: 'detect_ip' is not an absolute path\n"},
-        {"[Listen]\nListen=1050\n",
-         "f:2: Listen: '1050' is no address to listen on: ADDR:PORT, [ADDR6]:PORT or "
-         "unix:/PATH\n"},
-        {"[Listen]\nAllowFrom=10.0.0.1/8\n",
-         "f:2: AllowFrom: '10.0.0.1/8' is no network such as 10.0.0.0/8\n"},
-        {"[Listen]\nInsecure=maybe\n", "f:2: Insecure: 'maybe' is neither yes nor no\n"},
         {"[Judge]\nStuckAfter=soon\n",
          "f:2: StuckAfter: 'soon' is no duration of a second or more such as 5min\n"},
         {"[Judge]\nStuckAfter=999ms\n",
@@ -160,13 +135,21 @@ static const struct {
          "f:2: StuckAfter: '0' is no duration of a second or more such as 5min\n"},
         {"[Judge]\nStarting=Healthy\n",
          "f:2: Starting: 'Healthy' is neither healthy nor unhealthy\n"},
-        {"[Unit a]\nExpect=off\n", "f:2: Expect: 'a' is no name of a unit\n"},
+        {"[Unit a]\nExpect=off\n", "f:1: 'a' is no name of a unit\n"},
         {"[Unit a-*.service]\nExpect=off\n",
-         "f:2: Expect: 'a-*.service' is no name of a unit\n"},
+         "f:1: 'a-*.service' is no name of a unit\n"},
         {"[Unit a.service]\nExpect=bliss\n",
          "f:2: Expect: 'bliss' is none of auto, running, optional, off\n"},
         {"[Log]\nLevel=loud\n",
          "f:2: Level: 'loud' is none of error, warning, notice, info, debug\n"},
+        {"[Agent]\nMesosUrl=leader.mesos\n",
+         "f:2: MesosUrl: 'leader.mesos' is no URL of Mesos (http://…), nor 'off'\n"},
+        {"[Component a b]\nUnit=a.service\n",
+         "f:1: 'a b' is no name of a component: letters, digits and :_.@\\-\n"},
+        {"[Component a]\nUnit=a\n", "f:2: Unit: 'a' is no name of a unit\n"},
+        {"[Component a]\nAfter=b\n", "f:2: unknown key After in section [Component]\n"},
+        {"[Probe a/b]\nKind=tcp\n",
+         "f:1: 'a/b' is no name of a probe: at most 100 letters, digits and :_.@-\n"},
         {"[Agent]\nPort=80\n", "f:2: unknown key Port in section [Agent]\n"},
         {"[Server]\nListen=unix:/x\n", "f:1: unknown section [Server]\n"},
         {"[Agent]\nRole=king\nHostname=h\nAddress=x\n",
@@ -177,11 +160,10 @@ static const struct {
 
 START_TEST(says_what_is_wrong)
 {
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         _cleanup_(buf_done) struct buf said = {0};
 
-        agent_conf_init(&c);
-        parse(&c, faults[_i].text, &said);
+        parse(c, faults[_i].text, &said);
         ck_assert_str_eq(buf_cstr(&said), faults[_i].want);
 }
 END_TEST
@@ -192,8 +174,6 @@ static const struct {
         unsigned max; /* so many lines are taken; the "%u" in them counts */
 } limits[] = {
         {"[Agent]", "Unit=%u.service\n", "more than 1024 units\n", AGENT_UNITS_MAX},
-        {"[Listen]", "Listen=127.0.0.1:%u\n", "more than 16 listeners\n", SERVER_LISTENERS_MAX},
-        {"[Listen]", "AllowFrom=10.0.0.%u\n", "more than 64 networks\n", AUTHORITY_NETWORKS_MAX},
         {"[Agent]", "[Unit %u.service]\nExpect=off\n", "more than 4096 sections [Unit …]\n",
          AGENT_EXPECTS_MAX},
 };
@@ -209,28 +189,23 @@ static void put_line(struct buf *b, const char *line, unsigned number)
 
 START_TEST(has_limits)
 {
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         _cleanup_(buf_done) struct buf said = {0}, text = {0};
 
         buf_printf(&text, "%s\n", limits[_i].section);
         for (unsigned i = 1; i <= limits[_i].max; i++)
                 put_line(&text, limits[_i].line, i);
-        agent_conf_init(&c);
-        parse(&c, buf_cstr(&text), &said);
+        parse(c, buf_cstr(&text), &said);
         ck_assert_str_eq(buf_cstr(&said), "");
-        agent_conf_done(&c);
-        agent_conf_init(&c);
+        agent_conf_free(c);
+        c = agent_conf_new();
         put_line(&text, limits[_i].line, limits[_i].max + 1);
-        parse(&c, buf_cstr(&text), &said);
+        parse(c, buf_cstr(&text), &said);
         ck_assert_msg(strstr(buf_cstr(&said), limits[_i].want) != NULL, "%s", buf_cstr(&said));
 }
 END_TEST
 
-/* --- all of it: who can reach us, and who may ask --- */
-
-#define OPEN                                                                           \
-        "10.0.0.1:1050 can be reached from other machines, in plain text: that needs " \
-        "Insecure=yes (--insecure)"
+/* --- all of it --- */
 
 /* clang-format off */
 static const struct {
@@ -240,37 +215,37 @@ static const struct {
         {"[Agent]\nAddress=10.0.0.1\n", ""},
         {"[Agent]\nAddressCommand=/x\n", ""},
         {"[Agent]\nAddress=10.0.0.1\nAddressCommand=/x\n",
-         "Address= and AddressCommand= exclude each other"},
-        {"[Listen]\nListen=127.0.0.1:1050\nListen=[::1]:1050\nListen=unix:/run/d/s\n", ""},
-        {"[Listen]\nListen=127.0.0.1:1050\nInsecure=yes\n", ""},
-        {"[Listen]\nListen=10.0.0.1:1050\n", OPEN},
-        {"[Listen]\nListen=127.0.0.1:1050\nListen=10.0.0.1:1050\n", OPEN},
-        {"[Listen]\nListen=0.0.0.0:1050\nAllowFrom=10.0.0.0/8\n",
-         "0.0.0.0:1050 can be reached from other machines, in plain text: that needs "
-         "Insecure=yes (--insecure)"},
-        {"[Listen]\nListen=[::]:1050\nAllowFrom=10.0.0.0/8\n",
-         "[::]:1050 can be reached from other machines, in plain text: that needs "
-         "Insecure=yes (--insecure)"},
-        {"[Listen]\nListen=10.0.0.1:1050\nAllowFrom=10.0.0.0/8\nInsecure=no\n", OPEN},
-        {"[Listen]\nListen=10.0.0.1:1050\nInsecure=yes\n",
-         "nobody may ask at 10.0.0.1:1050: name networks with AllowFrom= (--allow)"},
-        {"[Listen]\nListen=10.0.0.1:1050\nInsecure=yes\nAllowFrom=10.0.0.0/8\n", ""},
+         "Address= and AddressCommand= exclude each other\n"},
+        {"[Listen]\nListen=10.0.0.1:1050\n",
+         "10.0.0.1:1050 can be reached from other machines, in plain text: that needs "
+         "Insecure=yes (--insecure)\n"},
+        {"[Component api]\nTitle=API\n", "f:1: [Component api] has neither Unit= nor a probe\n"},
+        {"[Component api]\n[Component a.service]\n[Component b]\n",
+         "f:1: [Component api] has neither Unit= nor a probe\n"
+         "f:3: [Component b] has neither Unit= nor a probe\n"},
+        {"[Probe a]\n[Probe b]\nComponent=c\nKind=tcp\nAddress=127.0.0.1:1\n[Probe d]\n",
+         "f:1: [Probe a] needs Component=\nf:6: [Probe d] needs Component=\n"},
+        {"[Component api]\nUnit=a.service\n", ""},
+        {"[Component a.service]\nTitle=A\n", ""},
+        {"[Component a.service]\nUnit=b.service\n",
+         "f:1: [Component a.service] is named like a unit, and is another: b.service\n"},
+        {"[Component a]\nUnit=c.service\n[Component b]\nUnit=c.service\n",
+         "f:3: [Component a] and [Component b] are both c.service\n"},
+        {"[Probe p]\nComponent=api\nKind=tcp\nAddress=127.0.0.1:80\n", ""},
 };
 /* clang-format on */
 
-START_TEST(guards_the_open_door)
+START_TEST(checks_all_of_it)
 {
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         _cleanup_(buf_done) struct buf said = {0};
-        struct err e = {0};
         int r;
 
-        agent_conf_init(&c);
-        parse(&c, checks[_i].text, &said);
+        parse(c, checks[_i].text, &said);
         ck_assert_str_eq(buf_cstr(&said), "");
-        r = agent_conf_check(&c, &e);
+        r = agent_conf_check(c, on_error, &said);
         ck_assert_int_eq(r, *checks[_i].want ? -EINVAL : 0);
-        ck_assert_str_eq(e.text, checks[_i].want);
+        ck_assert_str_eq(buf_cstr(&said), checks[_i].want);
 }
 END_TEST
 
@@ -296,30 +271,97 @@ START_TEST(tells_what_is_expected)
                 "[Unit d.service]\nExpect=auto\n"
                 "[Unit e.service]\nExpect=off\nExpect=\n"
                 "[Unit b.service]\nExpect=running\n";
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         _cleanup_(buf_done) struct buf said = {0};
 
-        agent_conf_init(&c);
-        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, &c),
+        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, c),
                          expects[_i].otherwise);
-        parse(&c, text, &said);
-        ck_assert_int_eq(agent_conf_check(&c, NULL), 0);
-        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, &c),
+        parse(c, text, &said);
+        ck_assert_int_eq(agent_conf_check(c, NULL, NULL), 0);
+        ck_assert_int_eq(agent_conf_expect(expects[_i].name, expects[_i].otherwise, c),
                          expects[_i].want);
+}
+END_TEST
+
+/* --- components --- */
+
+START_TEST(knows_its_components)
+{
+        static const char text[] =
+                "[Agent]\nUnit=x-*.service\n"
+                "[Component web]\nUnit=nginx.service\nTitle=The web\n"
+                "[Probe b]\nComponent=web\nKind=tcp\nAddress=127.0.0.1:80\n"
+                "[Probe c]\nComponent=db.service\nKind=tcp\nAddress=127.0.0.1:81\n"
+                "[Probe a]\nComponent=web\nKind=tcp\nAddress=127.0.0.1:82\n"
+                "[Probe d]\nComponent=api\nKind=tcp\nAddress=127.0.0.1:83\n";
+        static const struct {
+                const char *name, *unit;
+                size_t first_probe, n_probes;
+        } want[] = {
+                {"api",        NULL,            0, 1},
+                {"db.service", "db.service",    1, 1},
+                {"web",        "nginx.service", 2, 2},
+        };
+        static const char *const probes[] = {"d", "c", "a", "b"}, *const watched[] = {
+                                                                          "x-*.service",
+                                                                          "db.service",
+                                                                          "nginx.service"};
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
+        _cleanup_(buf_done) struct buf said = {0};
+
+        parse(c, text, &said);
+        ck_assert_int_eq(agent_conf_check(c, on_error, &said), 0);
+        ck_assert_str_eq(buf_cstr(&said), "");
+        ck_assert_uint_eq(c->n_components, ELEMENTSOF(want));
+        for (size_t i = 0; i < ELEMENTSOF(want); i++) {
+                ck_assert_str_eq(c->components[i].name, want[i].name);
+                ck_assert_pstr_eq(c->components[i].unit, want[i].unit);
+                ck_assert_uint_eq(c->components[i].first_probe, want[i].first_probe);
+                ck_assert_uint_eq(c->components[i].n_probes, want[i].n_probes);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(probes); i++)
+                ck_assert_str_eq(probe_settings_name(c->probes[i]), probes[i]);
+        ck_assert_uint_eq(c->n_watched, ELEMENTSOF(watched));
+        for (size_t i = 0; i < ELEMENTSOF(watched); i++)
+                ck_assert_str_eq(c->watched[i], watched[i]);
+        ck_assert_str_eq(agent_conf_component_of(c, "nginx.service")->name, "web");
+        ck_assert_ptr_null(agent_conf_component_of(c, "web"));
+        ck_assert_ptr_null(agent_conf_component_of(c, "api"));
+}
+END_TEST
+
+static uint64_t hash_of(const char *text)
+{
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
+        _cleanup_(buf_done) struct buf said = {0};
+
+        parse(c, text, &said);
+        return c->hash;
+}
+
+START_TEST(hashes_what_was_set)
+{
+        ck_assert_uint_ne(hash_of(""), 0);
+        ck_assert_uint_eq(hash_of("[Agent]\nRole=master\n"),
+                          hash_of("# comment\n[Agent]\n Role = master\n[Log]\n"));
+        ck_assert_uint_ne(hash_of("[Agent]\nRole=master\n"), hash_of("[Agent]\nRole=agent\n"));
+        ck_assert_uint_ne(hash_of("[Unit a.service]\nExpect=off\n"),
+                          hash_of("[Unit b.service]\nExpect=off\n"));
+        ck_assert_uint_ne(hash_of("[Agent]\nHostname=ab\nTarget=c.target\n"),
+                          hash_of("[Agent]\nHostname=a\nTarget=bc.target\n"));
 }
 END_TEST
 
 START_TEST(takes_the_command_line)
 {
-        _cleanup_(agent_conf_done) struct agent_conf c;
+        _cleanup_(agent_conf_freep) struct agent_conf *c = agent_conf_new();
         struct err e = {0};
 
-        agent_conf_init(&c);
-        ck_assert_int_eq(conf_set(agent_conf_keys, &c, "Unit a.service", "Expect", "off", &e), 0);
-        ck_assert_int_eq(c.n_expects, 1);
-        ck_assert_int_eq(conf_set(agent_conf_keys, &c, "Agent", "Role", "king", &e), -EINVAL);
+        ck_assert_int_eq(conf_set(agent_conf_keys, c, "Unit a.service", "Expect", "off", &e), 0);
+        ck_assert_int_eq(c->n_expects, 1);
+        ck_assert_int_eq(conf_set(agent_conf_keys, c, "Agent", "Role", "king", &e), -EINVAL);
         ck_assert_str_eq(e.text, "Role: 'king' is no role: master, agent or agent_public");
-        ck_assert_int_eq(c.role, DIAG_ROLE_AGENT);
+        ck_assert_int_eq(c->role, DIAG_ROLE_AGENT);
 }
 END_TEST
 
@@ -335,7 +377,9 @@ int main(void)
         suite_add_tcase(s, values_case);
 
         tcase_set_timeout(check, 60);
-        tcase_add_loop_test(check, guards_the_open_door, 0, ELEMENTSOF(checks));
+        tcase_add_loop_test(check, checks_all_of_it, 0, ELEMENTSOF(checks));
+        tcase_add_test(check, knows_its_components);
+        tcase_add_test(check, hashes_what_was_set);
         tcase_add_loop_test(check, tells_what_is_expected, 0, ELEMENTSOF(expects));
         suite_add_tcase(s, check);
         return test_main(s);

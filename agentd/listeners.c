@@ -1,0 +1,148 @@
+/* Where this node can be asked. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "agentd/listeners.h"
+
+void listeners_take_passed(struct listeners *l)
+{
+        struct err e;
+
+        activation_take(&l->passed, &e);
+        if (e.code < 0)
+                log_warning("%s", e.text);
+}
+
+void listeners_done(struct listeners *l)
+{
+        activation_done(&l->passed);
+}
+
+uint16_t listeners_port(const struct listeners *l, const struct agent_conf *c)
+{
+        uint16_t passed = activation_port(&l->passed);
+
+        if (passed)
+                return passed;
+        for (size_t i = 0; i < c->server.n_listen; i++) {
+                const struct sock_address *s = &c->server.listen[i];
+
+                if (s->sa.sa_family != AF_UNIX)
+                        return ntohs(s->sa.sa_family == AF_INET ? s->in.sin_port
+                                                                : s->in6.sin6_port);
+        }
+        if (c->server.n_listen || l->passed.n)
+                return 0;
+        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+}
+
+/* --- what systemd passed ----------------------------------------------------------------------- */
+
+/* Whoever is not allowed gets 403 there, in any case: no reason to leave the node unwatched. */
+static void warn_of_open_door(const struct authority *a, const struct sock_address *address)
+{
+        char text[SOCK_ADDRESS_MAX];
+
+        if (!sock_address_is_local(address) && !(a->insecure && a->n_networks))
+                log_warning("systemd listens on %s for us, but other machines are refused there "
+                            "without Insecure=yes and AllowFrom=",
+                            sock_address_format(text, address));
+}
+
+/* Masters are asked on another port, and the socket unit decides: the two may disagree. */
+static void warn_of_wrong_port(const struct listeners *l, const struct agent_conf *c)
+{
+        bool is_master = c->role == DIAG_ROLE_MASTER;
+        unsigned port = activation_port(&l->passed),
+                 wrong = is_master ? AGENT_PORT : AGENT_PORT_MASTER;
+
+        if (port == wrong)
+                log_warning("systemd listens on port %u for us, but the role of this node is %s: "
+                            "%s belongs to it, in the other's place",
+                            port, diag_role_to_string(c->role),
+                            is_master ? "diag-agentd-master.socket" : "diag-agentd.socket");
+}
+
+/* Return: how many are served. */
+static size_t serve_passed(struct listeners *l, struct server *s, const struct agent_conf *c)
+{
+        size_t n = 0;
+
+        warn_of_wrong_port(l, c);
+        for (size_t i = 0; i < l->passed.n; i++) {
+                struct activation_socket *p = &l->passed.sockets[i];
+                char text[SOCK_ADDRESS_MAX];
+                struct err e;
+
+                warn_of_open_door(&c->server.authority, &p->address);
+                if (server_adopt(s, p->fd, &e) < 0) {
+                        log_warning("%s", e.text);
+                        continue;
+                }
+                p->fd = -1;
+                log_info("serving %s, where systemd listens",
+                         sock_address_format(text, &p->address));
+                n++;
+        }
+        return n;
+}
+
+/* --- what we open ------------------------------------------------------------------------------ */
+
+static int listen_on(struct server *s, const struct sock_address *address, struct err *e)
+{
+        char text[SOCK_ADDRESS_MAX];
+        int k = server_listen(s, address, e);
+
+        if (k >= 0)
+                log_info("listening on %s", sock_address_format(text, address));
+        return k;
+}
+
+static int listen_on_configured(struct listeners *l, struct server *s, const struct agent_conf *c,
+                                struct err *e)
+{
+        int k = 0;
+
+        for (size_t i = 0; k >= 0 && i < c->server.n_listen; i++)
+                if (!activation_has(&l->passed, &c->server.listen[i]))
+                        k = listen_on(s, &c->server.listen[i], e);
+        if (k == -EADDRINUSE && l->passed.n)
+                log_warning("is it one of systemd's sockets, or a wildcard that includes one? Then "
+                            "name it in a drop-in of the socket unit, and not in Listen=");
+        return k;
+}
+
+static int listen_on_defaults(struct listeners *l, struct server *s, const struct agent_conf *c,
+                              struct err *e)
+{
+        static const char *const forms[] = {"127.0.0.1:%u", "[::1]:%u", AGENT_SOCKET};
+        unsigned port = listeners_port(l, c), n = 0;
+
+        (void)mkdir("/run/diag", 0755);
+        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
+                struct sock_address address;
+                char text[SOCK_ADDRESS_MAX];
+
+                (void)snprintf(text, sizeof(text), forms[i], port);
+                if (parse_listen(text, &address) < 0)
+                        continue;
+                if (listen_on(s, &address, e) >= 0)
+                        n++;
+                else if (e->code != -EADDRNOTAVAIL && e->code != -EAFNOSUPPORT)
+                        log_warning("%s%s", e->text, /* but a machine without IPv6 is no surprise */
+                                    e->code == -EACCES ? "; that is for diag-agentd.socket: is it "
+                                                         "enabled and active?"
+                                                       : "");
+        }
+        return n ? 0 : err_set(e, -EADDRINUSE, "none of the default listeners could be opened");
+}
+
+int listeners_open(struct listeners *l, struct server *s, const struct agent_conf *c, struct err *e)
+{
+        if (serve_passed(l, s, c) == 0 && !c->server.n_listen)
+                return listen_on_defaults(l, s, c, e);
+        return listen_on_configured(l, s, c, e);
+}
