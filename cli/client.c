@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/mono.h"
@@ -13,10 +14,11 @@
 #include "cli/client.h"
 #include "net/get.h"
 
-#define NODE_PATH   "/system/health/v2/node"
-#define SCHEME_HTTP "http://"
-#define SCHEME_UNIX "unix:"
-#define HOST_MAX    256u
+#define NODE_PATH      "/system/health/v2/node"
+#define PATH_MAX_BYTES 256u
+#define SCHEME_HTTP    "http://"
+#define SCHEME_UNIX    "unix:"
+#define HOST_MAX       256u
 
 static_assert(CLIENT_ETAG_MAX == GET_ETAG_MAX, "an entity tag is kept whole");
 
@@ -154,7 +156,14 @@ int client_read_node(struct client_node *ret, struct buf *json, struct err *e)
         return 0;
 }
 
-static const char *status_meaning(unsigned status)
+const char *client_advice(const struct client *c, int r)
+{
+        return r == CLIENT_NO_ANSWER && *c->socket_path
+                       ? "; see systemctl status diag-agentd.service"
+                       : "";
+}
+
+const char *client_status_meaning(unsigned status)
 {
         static const struct {
                 unsigned status;
@@ -181,7 +190,7 @@ static int read_answer(const struct client *c, struct get_answer *a, struct clie
                 return CLIENT_UNCHANGED;
         if (a->status != 200)
                 return err_set(e, -EPROTO, "%s answered with status %u: %s", c->who, a->status,
-                               status_meaning(a->status));
+                               client_status_meaning(a->status));
         r = client_read_node(ret, &a->body, e);
         if (r < 0)
                 return err_prefix(e, "%s says what we do not understand: ", c->who);
@@ -189,16 +198,49 @@ static int read_answer(const struct client *c, struct get_answer *a, struct clie
         return 0;
 }
 
+/* @r: what get_perform() returned */
+static int judge(const struct client *c, const struct get_request *q, int r, struct err *e)
+{
+        switch (r) {
+        case GET_NOBODY:
+                return CLIENT_NOBODY;
+        case -ETIMEDOUT:
+                (void)err_set(e, r, "%s did not answer within %" PRIu64 " s", c->who,
+                              q->timeout_usec / USEC_PER_SEC);
+                return CLIENT_NO_ANSWER;
+        case -EBADMSG:
+                return CLIENT_NO_ANSWER;
+        case -EHOSTUNREACH:
+                /* There is no way to a socket that could be missing: it hung up while we connected. */
+                if (!q->socket_path)
+                        return r;
+                (void)err_set(e, -ECONNRESET, "%s hung up without an answer", c->who);
+                return CLIENT_NO_ANSWER;
+        default:
+                return r;
+        }
+}
+
+static int perform(const struct client *c, struct get_request q, const char *path,
+                   struct get_answer *ret, struct err *e)
+{
+        char url[CLIENT_URL_MAX + PATH_MAX_BYTES];
+
+        assert(strlen(path) < PATH_MAX_BYTES);
+        (void)snprintf(url, sizeof(url), "%s%s", c->base, path);
+        q.url = url;
+        q.socket_path = *c->socket_path ? c->socket_path : NULL;
+        q.who = c->who;
+        return judge(c, &q, get_perform(ret, &q, e), e);
+}
+
 int client_ask_node(const struct client *c, const struct client_node *known,
                     struct client_node *ret, struct err *e)
 {
         _cleanup_(get_answer_done) struct get_answer answer = {0};
         bool waits = known && *known->etag;
-        char url[CLIENT_URL_MAX + sizeof(NODE_PATH)], prefer[sizeof("wait=") + 10];
+        char prefer[sizeof("wait=") + 10];
         struct get_request q = {
-                .url = url,
-                .socket_path = *c->socket_path ? c->socket_path : NULL,
-                .who = c->who,
                 .if_none_match = waits ? known->etag : NULL,
                 .prefer = waits ? prefer : NULL,
                 .timeout_usec = CLIENT_TIMEOUT_USEC,
@@ -208,12 +250,33 @@ int client_ask_node(const struct client *c, const struct client_node *known,
 
         if (waits)
                 q.timeout_usec += CLIENT_WAIT_SECONDS * USEC_PER_SEC;
-        (void)snprintf(url, sizeof(url), "%s%s", c->base, NODE_PATH);
         (void)snprintf(prefer, sizeof(prefer), "wait=%u", CLIENT_WAIT_SECONDS);
-        r = get_perform(&answer, &q, e);
-        if (r == GET_NOBODY)
-                return CLIENT_NOBODY;
-        if (r < 0)
+        r = perform(c, q, NODE_PATH, &answer, e);
+        return r == 0 ? read_answer(c, &answer, ret, e) : r;
+}
+
+/* --- anything else -------------------------------------------------------------------------------- */
+
+int client_call(const struct client *c, const char *method, const char *path,
+                const struct buf *request, unsigned *ret_status, struct buf *body, struct err *e)
+{
+        static const char *const json[] = {"Content-Type: application/json", NULL};
+        _cleanup_(get_answer_done) struct get_answer answer = {0};
+        struct get_request q = {
+                .method = method,
+                .headers = request ? json : NULL,
+                .body = request ? request->data : NULL,
+                .n_body = request ? request->n : 0,
+                .timeout_usec = CLIENT_TIMEOUT_USEC,
+                .max_bytes = body->max,
+        };
+        int r = perform(c, q, path, &answer, e);
+
+        if (r != 0)
                 return r;
-        return read_answer(c, &answer, ret, e);
+        buf_append(body, buf_cstr(&answer.body), answer.body.n);
+        if (body->error)
+                return err_set(e, body->error, "%s: %s", c->who, strerror(-body->error));
+        *ret_status = answer.status;
+        return 0;
 }

@@ -40,6 +40,7 @@ void client_node_done(struct client_node *n);
 enum {
         CLIENT_UNCHANGED = 1, /* the node says what @known holds already */
         CLIENT_NOBODY,        /* nobody listens there; @e says so */
+        CLIENT_NO_ANSWER,     /* somebody listens: too late, hung up, or no HTTP; @e says which */
 };
 
 /**
@@ -54,3 +55,28 @@ int client_ask_node(const struct client *c, const struct client_node *known,
 
 /** client_read_node() - the same from bytes that came another way; takes what @json holds. */
 int client_read_node(struct client_node *ret, struct buf *json, struct err *e);
+
+/**
+ * client_call() - any request that is answered at once
+ * @path:       what follows the base: "/system/health/v2/…"
+ * @request:    its body, JSON; NULL: none
+ * @ret_status: HTTP's; any is an answer
+ * @body:       the answer's is appended; its max is respected, and must not be 0
+ *
+ * Return: 0, CLIENT_NOBODY, CLIENT_NO_ANSWER, or -errno with @e saying what and whom; then nothing was
+ * appended.
+ */
+int client_call(const struct client *c, const char *method, const char *path,
+                const struct buf *request, unsigned *ret_status, struct buf *body, struct err *e);
+
+/**
+ * client_advice() - what to append to a complaint
+ * @r: what one of the above returned
+ *
+ * Behind a socket that does not answer is systemd, which holds it for a daemon that does not start.
+ * Return: "; see …", or "".
+ */
+const char *client_advice(const struct client *c, int r) _pure_;
+
+/** client_status_meaning() - of an HTTP status that is no success, when the answer does not say. */
+const char *client_status_meaning(unsigned status) _const_;

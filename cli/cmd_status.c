@@ -38,15 +38,29 @@ static void status_done(struct status *s)
 
 /* --- components by name --------------------------------------------------------------------------- */
 
+static const struct diag_component *find_by_unit(const struct diag_report *r, const char *id)
+{
+        for (size_t i = 0; i < r->n_components; i++) {
+                const struct diag_unit *u = r->components[i].unit;
+
+                if (u && !str_empty(u->id) && streq(u->id, id))
+                        return &r->components[i];
+        }
+        return NULL;
+}
+
+/* A component's own name before that of its unit, and what was typed before what may be meant. */
 static const struct diag_component *find_component(const struct diag_report *r, const char *name)
 {
-        const struct diag_component *c = diag_report_find(r, name);
         char service[DIAG_STRING_MAX];
+        const struct diag_component *c = diag_report_find(r, name);
 
-        if (c)
-                return c;
         (void)snprintf(service, sizeof(service), "%s.service", name);
-        return diag_report_find(r, service);
+        if (!c)
+                c = diag_report_find(r, service);
+        if (!c)
+                c = find_by_unit(r, name);
+        return c ? c : find_by_unit(r, service);
 }
 
 static void complain_about(const struct status *s, const char *name)
@@ -181,24 +195,47 @@ static int ask_systemd(struct status *s, struct err *e)
         return r < 0 ? err_prefix(e, "diag-agentd --once says what we do not understand: ") : 0;
 }
 
-/* Without a daemon the truth can still be had, once, if nobody said whom to ask. */
-static int ask(struct status *s)
+static int ask_instead_of_nobody(struct status *s, const struct err *nobody)
 {
-        struct err nobody = {0}, e = {0};
-        int r = client_ask_node(&s->client, NULL, &s->node, &nobody);
+        struct err e = {0};
+        int r = ask_systemd(s, &e);
 
-        if (r == 0)
-                return 0;
-        if (r != CLIENT_NOBODY || !s->client.is_default || s->watch) {
-                term_complain(s->who, "%s", nobody.text);
-                return -1;
-        }
-        r = ask_systemd(s, &e);
         if (r < 0)
-                term_complain(s->who, "%s; %s", nobody.text, e.text);
+                term_complain(s->who, "%s; %s", nobody->text, e.text);
         else
                 term_complain(s->who, "no daemon answers; asked systemd directly");
         return r;
+}
+
+/* Said first, because what keeps the daemon from its start may keep diag-agentd --once from it too. */
+static int ask_instead_of_silent(struct status *s, const struct err *silent)
+{
+        struct err e = {0};
+        int r;
+
+        term_complain(s->who, "%s%s; asking systemd directly", silent->text,
+                      client_advice(&s->client, CLIENT_NO_ANSWER));
+        r = ask_systemd(s, &e);
+        if (r < 0)
+                term_complain(s->who, "%s", e.text);
+        return r;
+}
+
+/* Without a daemon the truth can still be had, once, if nobody said whom to ask. */
+static int ask(struct status *s)
+{
+        bool may_look = s->client.is_default && !s->watch;
+        struct err e = {0};
+        int r = client_ask_node(&s->client, NULL, &s->node, &e);
+
+        if (r == 0)
+                return 0;
+        if (may_look && r == CLIENT_NOBODY)
+                return ask_instead_of_nobody(s, &e);
+        if (may_look && r == CLIENT_NO_ANSWER)
+                return ask_instead_of_silent(s, &e);
+        term_complain(s->who, "%s%s", e.text, client_advice(&s->client, r));
+        return -1;
 }
 
 /* --- watch ---------------------------------------------------------------------------------------- */
@@ -240,10 +277,10 @@ static int look_again(struct status *s, struct err *e)
         int r = client_ask_node(&s->client, &s->node, &fresh, e);
         bool changed;
 
-        if (r == CLIENT_NOBODY)
-                return -ECONNREFUSED;
+        if (r == CLIENT_UNCHANGED)
+                return 0;
         if (r != 0)
-                return r < 0 ? r : 0;
+                return r < 0 ? r : e->code;
         changed = !same_picture(&s->node, &fresh);
         client_node_done(&s->node);
         s->node = fresh;

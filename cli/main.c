@@ -17,9 +17,10 @@ static const struct verb {
         verb_fn *run;
         const char *arguments, *summary;
 } verbs[] = {
-        {"status",  cmd_status,  "[COMPONENT...]", "how this machine is, and why"},
-        {"version", cmd_version, "",               "which diag this is"          },
-        {"help",    cmd_help,    "",               "this text"                   },
+        {"status",      cmd_status,      "[COMPONENT...]", "how this machine is, and why"  },
+        {"maintenance", cmd_maintenance, "[start|stop]",   "somebody works on this machine"},
+        {"version",     cmd_version,     "",               "which diag this is"            },
+        {"help",        cmd_help,        "",               "this text"                     },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -72,11 +73,12 @@ static int cmd_help(int argc, char *argv[])
                "diag [--help] [--version] VERB [OPTION...] [ARGUMENT...]\n"
                "\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-8s %-15s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-11s %-14s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\n"
                "diag VERB --help lists the options of a verb.\n"
                "Whom to ask: --url URL of a verb, else $DIAG_URL, else this machine.\n"
-               "Exit status: 0 healthy, 1 unhealthy, 2 could not ask, 3 unknown. See diag(1).\n");
+               "Exit status: 0 healthy or done, 1 unhealthy or refused, 2 could not ask, 3 unknown.\n"
+               "See diag(1).\n");
         return 0;
 }
 

@@ -8,8 +8,10 @@
 #include <signal.h>
 
 #include "base/mono.h"
+#include "cli/probe_view.h"
 #include "cli/status_view.h"
 #include "cli/table.h"
+#include "model/unit_name.h"
 #include "model/unit_words.h"
 
 #define OLD_AFTER_USEC (20 * USEC_PER_SEC) /* systemd is asked every 15 s: one answer is missing */
@@ -27,6 +29,11 @@ static const enum diag_health worst_first[DIAG_N_HEALTH] = {
         DIAG_UNKNOWN,
         DIAG_HEALTHY,
 };
+
+enum hue status_view_hue(enum diag_health h)
+{
+        return health_hues[h];
+}
 
 static void paint_health(const struct term *t, struct buf *out, enum diag_health h)
 {
@@ -84,10 +91,29 @@ static void put_counts(struct buf *out, const struct status_view *v)
 
                 if (r->counts.n[h] == 0)
                         continue;
-                buf_printf(out, "%s%u %s", before, r->counts.n[h], diag_health_to_string(h));
+                buf_printf(out, "%s%u %s%s", before, r->counts.n[h], diag_health_to_string(h),
+                           r->maintenance && h != DIAG_HEALTHY ? " (acknowledged)" : "");
                 before = ", ";
         }
         buf_putc(out, '\n');
+}
+
+/* Somebody knows of it; but nothing is healthier for that, and the exit status neither. */
+static void say_maintenance(struct buf *out, const struct status_view *v)
+{
+        const struct diag_maintenance *m = v->report->maintenance;
+
+        if (!m)
+                return;
+        buf_puts(out, "maintenance until ");
+        text_append_moment(out, v->now_wall_usec, m->until_wall_usec);
+        buf_puts(out, ": ");
+        text_append_clean(out, m->reason);
+        buf_puts(out, "\n  begun ");
+        append_age_of(out, v, m->since_wall_usec);
+        buf_puts(out, " ago by ");
+        text_append_clean(out, m->by);
+        buf_puts(out, "; acknowledges what is not healthy, changes no health");
 }
 
 static void say_phase(struct buf *out, const struct status_view *v)
@@ -140,7 +166,7 @@ static void say_truncated(struct buf *out, const struct status_view *v)
 static void put_remarks(struct buf *out, const struct status_view *v)
 {
         static void (*const remarks[])(struct buf * out, const struct status_view *v) = {
-                say_phase, say_own_reason, say_age, say_system, say_truncated,
+                say_maintenance, say_phase, say_own_reason, say_age, say_system, say_truncated,
         };
         _cleanup_(buf_done) struct buf text = {0};
 
@@ -193,6 +219,8 @@ static enum hue cell_state(struct buf *out, const void *row, _unused_ const void
 
         if (!is_old_news(c) && c->unit && !str_empty(c->unit->active_state))
                 append_state(out, c->unit);
+        else if (!is_old_news(c) && c->kind == DIAG_COMPONENT_PROBES)
+                probe_view_count(out, c);
         else
                 buf_puts(out, NOTHING);
         return HUE_PLAIN;
@@ -230,6 +258,21 @@ static enum hue cell_why(struct buf *out, const void *row, _unused_ const void *
         return c->health == DIAG_HEALTHY ? HUE_DIM : HUE_PLAIN;
 }
 
+/* Which of its probes it is. What was skipped is no reason. */
+static void lines_of_probes(struct buf *out, const void *row, const void *userdata)
+{
+        const struct diag_component *c = row;
+
+        if (c->health == DIAG_HEALTHY || is_old_news(c))
+                return;
+        for (size_t i = 0; i < c->n_probes; i++) {
+                if (c->probes[i].health == DIAG_HEALTHY || c->probes[i].skipped)
+                        continue;
+                probe_view_line(out, userdata, &c->probes[i]);
+                buf_putc(out, '\n');
+        }
+}
+
 static const struct table_column columns[] = {
         {"COMPONENT", false, NAME_LEAST, cell_name    },
         {"HEALTH",    false, 0,          cell_health  },
@@ -238,6 +281,8 @@ static const struct table_column columns[] = {
         {"RESTARTS",  true,  0,          cell_restarts},
         {"WHY",       false, 0,          cell_why     },
 };
+
+static const struct table_shape shape = {columns, ELEMENTSOF(columns), lines_of_probes};
 
 static void put_components(struct buf *out, const struct status_view *v)
 {
@@ -253,7 +298,7 @@ static void put_components(struct buf *out, const struct status_view *v)
                 for (size_t i = 0; i < r->n_components; i++)
                         if (r->components[i].health == worst_first[k])
                                 rows[n++] = &r->components[i];
-        table_write(out, v->term, columns, ELEMENTSOF(columns), rows, n, v);
+        table_write(out, v->term, &shape, rows, n, v);
 }
 
 void status_view_overview(struct buf *out, const struct status_view *v)
@@ -268,15 +313,6 @@ void status_view_overview(struct buf *out, const struct status_view *v)
 }
 
 /* --- one component -------------------------------------------------------------------------------- */
-
-static void put_time(struct buf *out, const struct status_view *v, uint64_t wall_usec)
-{
-        char text[RFC3339_MAX];
-
-        buf_printf(out, "%s (", rfc3339_format(text, wall_usec));
-        append_age_of(out, v, wall_usec);
-        buf_puts(out, " ago)");
-}
 
 static void field_what(struct buf *out, _unused_ const struct status_view *v,
                        const struct diag_component *c)
@@ -298,26 +334,45 @@ static void field_why(struct buf *out, _unused_ const struct status_view *v,
                 buf_printf(out, str_empty(c->text) ? "%s" : " (%s)", code);
 }
 
+static void field_maintenance(struct buf *out, const struct status_view *v,
+                              const struct diag_component *c)
+{
+        const struct diag_maintenance *m = v->report->maintenance;
+
+        if (!m || c->health == DIAG_HEALTHY)
+                return;
+        buf_puts(out, "until ");
+        text_append_moment(out, v->now_wall_usec, m->until_wall_usec);
+        buf_puts(out, ", by ");
+        text_append_clean(out, m->by);
+        buf_puts(out, ": ");
+        text_append_clean(out, m->reason);
+        buf_puts(out, " (acknowledged)");
+}
+
 static void field_since(struct buf *out, const struct status_view *v,
                         const struct diag_component *c)
 {
         if (c->since_wall_usec)
-                put_time(out, v, c->since_wall_usec);
+                text_append_moment(out, v->now_wall_usec, c->since_wall_usec);
 }
 
 static void field_state(struct buf *out, const struct status_view *v,
                         const struct diag_component *c)
 {
+        if (c->kind == DIAG_COMPONENT_PROBES)
+                probe_view_count(out, c);
         if (!c->unit || str_empty(c->unit->active_state))
                 return;
         buf_puts(out, is_old_news(c) ? "last known: " : "");
         append_state(out, c->unit);
         if (c->unit->state_change_wall_usec) {
                 buf_puts(out, " since ");
-                put_time(out, v, c->unit->state_change_wall_usec);
+                text_append_moment(out, v->now_wall_usec, c->unit->state_change_wall_usec);
         }
 }
 
+/* A component may be called as its file of configuration likes: only a unit's name is an alias. */
 static void field_unit(struct buf *out, _unused_ const struct status_view *v,
                        const struct diag_component *c)
 {
@@ -325,7 +380,14 @@ static void field_unit(struct buf *out, _unused_ const struct status_view *v,
 
         if (!c->unit)
                 return;
-        const char *const words[] = {c->unit->load_state, c->unit->unit_file_state, c->unit->type};
+        bool is_other = !str_empty(c->unit->id) && !streq(c->unit->id, c->name);
+        bool is_alias = is_other && unit_name_is_unit(c->name);
+        const char *const words[] = {
+                is_other && !is_alias ? c->unit->id : "",
+                c->unit->load_state,
+                c->unit->unit_file_state,
+                c->unit->type,
+        };
 
         for (size_t i = 0; i < ELEMENTSOF(words); i++) {
                 if (str_empty(words[i]))
@@ -334,7 +396,7 @@ static void field_unit(struct buf *out, _unused_ const struct status_view *v,
                 text_append_clean(out, words[i]);
                 before = ", ";
         }
-        if (!str_empty(c->unit->id) && !streq(c->unit->id, c->name)) {
+        if (is_alias) {
                 buf_printf(out, "%salias of ", before);
                 text_append_clean(out, c->unit->id);
         }
@@ -405,10 +467,37 @@ static void field_expect(struct buf *out, _unused_ const struct status_view *v,
                 buf_puts(out, diag_expect_to_string(c->expect));
 }
 
+static const struct {
+        const char *note, *meaning;
+} notes[] = {
+        {"need-daemon-reload",
+         "its files have changed on disk; systemctl daemon-reload reads them"                      },
+        {"unsupervised",       "systemd cannot see whether its processes still live (Type=forking)"},
+        {"last-reload-failed", "it may still run with what was configured before"                  },
+        {"presumed",
+         "it was restarting before the daemon came: counted as a loop until it stays up"           },
+};
+
+static const char *note_meaning(const char *note)
+{
+        for (size_t i = 0; i < ELEMENTSOF(notes); i++)
+                if (streq(notes[i].note, note))
+                        return notes[i].meaning;
+        return "";
+}
+
+/* One a line. What the unit says of itself, and words of a newer daemon, stand for themselves. */
 static void field_notes(struct buf *out, _unused_ const struct status_view *v,
                         const struct diag_component *c)
 {
-        append_list(out, c->notes, c->n_notes);
+        for (size_t i = 0; i < c->n_notes; i++) {
+                const char *meaning = note_meaning(c->notes[i]);
+
+                buf_puts(out, i > 0 ? "\n            " : ""); /* under the one before */
+                text_append_clean(out, c->notes[i]);
+                buf_puts(out, *meaning ? ": " : "");
+                buf_puts(out, meaning);
+        }
 }
 
 /* A field that has nothing to say is left out. */
@@ -416,39 +505,29 @@ static const struct {
         const char *label;
         void (*write)(struct buf *out, const struct status_view *v, const struct diag_component *c);
 } fields[] = {
-        {"what",     field_what    },
-        {"why",      field_why     },
-        {"since",    field_since   },
-        {"state",    field_state   },
-        {"unit",     field_unit    },
-        {"result",   field_result  },
-        {"restarts", field_restarts},
-        {"main pid", field_pid     },
-        {"job",      field_job     },
-        {"trigger",  field_triggers},
-        {"expected", field_expect  },
-        {"notes",    field_notes   },
+        {"what",      field_what       },
+        {"why",       field_why        },
+        {"worked on", field_maintenance},
+        {"since",     field_since      },
+        {"state",     field_state      },
+        {"unit",      field_unit       },
+        {"result",    field_result     },
+        {"restarts",  field_restarts   },
+        {"main pid",  field_pid        },
+        {"job",       field_job        },
+        {"trigger",   field_triggers   },
+        {"expected",  field_expect     },
+        {"notes",     field_notes      },
 };
 
 static void put_output(struct buf *out, const struct status_view *v, const struct diag_component *c)
 {
-        const char *line = c->output;
-
-        if (!*line)
+        if (!*c->output)
                 return;
         term_paint(v->term, out, HUE_DIM,
                    c->output_truncated ? "  output (newest lines)" : "  output");
         buf_putc(out, '\n');
-        while (*line) {
-                _cleanup_(buf_done) struct buf one = {0};
-                size_t n = strcspn(line, "\n");
-
-                buf_append(&one, line, n);
-                buf_puts(out, n > 0 ? "    " : "");
-                text_append_clean(out, buf_cstr(&one));
-                buf_putc(out, '\n');
-                line += n + (line[n] == '\n');
-        }
+        text_append_lines(out, c->output, 4);
 }
 
 void status_view_component(struct buf *out, const struct status_view *v,
@@ -468,5 +547,7 @@ void status_view_component(struct buf *out, const struct status_view *v,
                 if (value.n > 0)
                         buf_printf(out, "  %-9s %s\n", fields[i].label, buf_cstr(&value));
         }
+        for (size_t i = 0; i < c->n_probes; i++)
+                probe_view_all(out, v, &c->probes[i]);
         put_output(out, v, c);
 }

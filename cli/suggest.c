@@ -1,13 +1,14 @@
 /*
  * Near is what a few typing errors would make of some part of a name: Sellers' variant of the
  * Levenshtein distance, where the part may begin and end anywhere. So "exhibitr" is near to
- * "dcos-exhibitor.service".
+ * "dcos-exhibitor.service". The type of a unit does not count: what all names end with makes none near.
  */
 
 #include <ctype.h>
 
 #include "cli/suggest.h"
 #include "cli/term.h"
+#include "model/unit_name.h"
 
 #define NAME_MAX_BYTES 256u /* longer names have no neighbours */
 #define FAR            UINT32_MAX
@@ -38,10 +39,17 @@ static void advance(unsigned *row, const char *name, size_t n, char typed)
         }
 }
 
+static size_t length_without_type(const char *name)
+{
+        return unit_name_is_unit(name) ? (size_t)(strrchr(name, '.') - name) : strlen(name);
+}
+
 static unsigned distance(const char *wanted, const char *name)
 {
         unsigned row[NAME_MAX_BYTES + 1] = {0}, best = FAR;
-        size_t n_wanted = strlen(wanted), n = strlen(name);
+        bool whole = strchr(wanted, '.') && !unit_name_is_unit(wanted); /* mistyped in the type */
+        size_t n_wanted = length_without_type(wanted);
+        size_t n = whole ? strlen(name) : length_without_type(name);
 
         if (n_wanted == 0 || n_wanted > NAME_MAX_BYTES || n > NAME_MAX_BYTES)
                 return FAR;
@@ -50,7 +58,7 @@ static unsigned distance(const char *wanted, const char *name)
         for (size_t i = 0; i <= n; i++)
                 if (row[i] < best)
                         best = row[i];
-        return best <= n_wanted / 4 ? best : FAR;
+        return best <= (n_wanted + 1) / 4 ? best : FAR;
 }
 
 void suggestion_offer(struct suggestion *s, const char *name)

@@ -11,6 +11,7 @@
 struct table {
         struct buf *out;
         const struct term *term;
+        const struct table_shape *shape;
         const struct table_column *columns;
         size_t last; /* the column of sentences */
         unsigned width[TABLE_COLUMNS_MAX];
@@ -119,15 +120,34 @@ static void end_line(struct table *t)
         t->n_blanks = 0;
 }
 
-static void put_below(struct table *t, enum hue hue)
+/* A line of its own, cut to fit. */
+static void put_below(struct table *t, enum hue hue, const char *text)
 {
         _cleanup_(buf_done) struct buf cut = {0};
         unsigned room = t->term->n_columns;
 
-        end_line(t);
-        (void)cut_cell(t, &cut, room > INDENT + BELOW_LEAST ? room - INDENT : BELOW_LEAST);
+        text_append_cut(&cut, text,
+                        room == 0                     ? UINT32_MAX
+                        : room > INDENT + BELOW_LEAST ? room - INDENT
+                                                      : BELOW_LEAST);
         t->n_blanks = INDENT;
         put_text(t, hue, buf_cstr(&cut));
+        end_line(t);
+}
+
+static void put_lines_below(struct table *t, const void *row)
+{
+        _cleanup_(buf_done) struct buf lines = {0};
+        char *rest, *line;
+
+        if (!t->shape->below)
+                return;
+        t->shape->below(&lines, row, t->userdata);
+        rest = lines.n > 0 ? lines.data : NULL;
+        while ((line = strsep(&rest, "\n")) && *line)
+                put_below(t, HUE_PLAIN, line);
+        if (lines.error && !t->out->error)
+                t->out->error = lines.error;
 }
 
 static void put_row(struct table *t, const void *row)
@@ -137,11 +157,14 @@ static void put_row(struct table *t, const void *row)
         for (size_t i = 0; i < t->last; i++)
                 put_cell(t, i, make_cell(t, &t->columns[i], row));
         hue = make_cell(t, &t->columns[t->last], row);
-        if (text_columns(buf_cstr(&t->cell)) <= t->width[t->last])
+        if (text_columns(buf_cstr(&t->cell)) <= t->width[t->last]) {
                 put_text(t, hue, buf_cstr(&t->cell));
-        else
-                put_below(t, hue);
-        end_line(t);
+                end_line(t);
+        } else {
+                end_line(t);
+                put_below(t, hue, buf_cstr(&t->cell));
+        }
+        put_lines_below(t, row);
 }
 
 static void put_heading(struct table *t)
@@ -158,18 +181,19 @@ static void put_heading(struct table *t)
         end_line(t);
 }
 
-void table_write(struct buf *out, const struct term *term, const struct table_column *columns,
-                 size_t n_columns, const void *const *rows, size_t n_rows, const void *userdata)
+void table_write(struct buf *out, const struct term *term, const struct table_shape *shape,
+                 const void *const *rows, size_t n_rows, const void *userdata)
 {
         struct table t = {
                 .out = out,
                 .term = term,
-                .columns = columns,
-                .last = n_columns - 1,
+                .shape = shape,
+                .columns = shape->columns,
+                .last = shape->n_columns - 1,
                 .userdata = userdata,
         };
 
-        assert(n_columns >= 2 && n_columns <= TABLE_COLUMNS_MAX);
+        assert(shape->n_columns >= 2 && shape->n_columns <= TABLE_COLUMNS_MAX);
         measure(&t, rows, n_rows);
         fit(&t);
         put_heading(&t);

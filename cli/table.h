@@ -18,10 +18,17 @@ struct table_column {
         enum hue (*cell)(struct buf *out, const void *row, const void *userdata);
 };
 
+/** What is the same for every row. */
+struct table_shape {
+        const struct table_column *columns;
+        size_t n_columns; /* 2 to TABLE_COLUMNS_MAX */
+        /** Append what stands under a row: clean lines, each with its '\n'. NULL: nothing. Pure. */
+        void (*below)(struct buf *out, const void *row, const void *userdata);
+};
+
 /**
  * table_write() - append heading and rows to @out
- * @columns: at most TABLE_COLUMNS_MAX, at least two
- * @rows:    what the cell functions get, with @userdata
+ * @rows: what the functions of @shape get, with @userdata
  */
-void table_write(struct buf *out, const struct term *t, const struct table_column *columns,
-                 size_t n_columns, const void *const *rows, size_t n_rows, const void *userdata);
+void table_write(struct buf *out, const struct term *t, const struct table_shape *shape,
+                 const void *const *rows, size_t n_rows, const void *userdata);

@@ -161,6 +161,20 @@ void text_append_clean(struct buf *out, const char *text)
         }
 }
 
+void text_append_lines(struct buf *out, const char *text, unsigned n_indent)
+{
+        while (*text) {
+                _cleanup_(buf_done) struct buf line = {0};
+                size_t n = strcspn(text, "\n");
+
+                buf_append(&line, text, n);
+                buf_printf(out, "%*s", n > 0 ? (int)n_indent : 0, "");
+                text_append_clean(out, buf_cstr(&line));
+                buf_putc(out, '\n');
+                text += n + (text[n] == '\n');
+        }
+}
+
 /* Columns of the character at @s, whose length is *ret_n. */
 static unsigned character_columns(const char *s, size_t *ret_n)
 {
@@ -223,4 +237,23 @@ void text_append_age(struct buf *out, uint64_t usec)
         while (i + 1 < ELEMENTSOF(units) && usec < units[i].usec)
                 i++;
         buf_printf(out, "%" PRIu64 " %s", usec / units[i].usec, units[i].word);
+}
+
+void text_append_moment(struct buf *out, uint64_t now_wall_usec, uint64_t wall_usec)
+{
+        bool is_past = wall_usec <= now_wall_usec;
+        char text[RFC3339_MAX];
+
+        buf_printf(out, is_past ? "%s (" : "%s (in ", rfc3339_format(text, wall_usec));
+        text_append_age(out, is_past ? now_wall_usec - wall_usec : wall_usec - now_wall_usec);
+        buf_puts(out, is_past ? " ago)" : ")");
+}
+
+void text_append_took(struct buf *out, uint64_t usec)
+{
+        if (usec < USEC_PER_SEC)
+                buf_printf(out, "%" PRIu64 " ms", usec / USEC_PER_MSEC);
+        else
+                buf_printf(out, "%" PRIu64 ".%" PRIu64 " s", usec / USEC_PER_SEC,
+                           usec % USEC_PER_SEC / (USEC_PER_SEC / 10));
 }

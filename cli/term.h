@@ -44,6 +44,9 @@ void term_complain(const char *who, const char *fmt, ...) _printf_(2, 3);
  */
 void text_append_clean(struct buf *out, const char *text);
 
+/** text_append_lines() - the same for each line of @text, with @n_indent blanks in front. */
+void text_append_lines(struct buf *out, const char *text, unsigned n_indent);
+
 /** text_columns() - how wide a clean @text is. */
 unsigned text_columns(const char *text) _pure_;
 
@@ -52,3 +55,9 @@ void text_append_cut(struct buf *out, const char *text, unsigned n_columns);
 
 /** text_append_age() - "42 s", "3 min", "5 h", "12 d": one number, rounded down. */
 void text_append_age(struct buf *out, uint64_t usec);
+
+/** text_append_moment() - "2026-11-21T11:57:00.000Z (3 min ago)", or "(in 3 min)". */
+void text_append_moment(struct buf *out, uint64_t now_wall_usec, uint64_t wall_usec);
+
+/** text_append_took() - how long something took: "12 ms", "1.5 s". */
+void text_append_took(struct buf *out, uint64_t usec);

@@ -170,6 +170,79 @@ START_TEST(refuses_answer)
 }
 END_TEST
 
+static const struct {
+        const char *reply, *says;
+} silences[] = {
+        {"",                                                  "hung up without an answer"},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort", "hung up in the middle"    },
+        {"SSH-2.0\r\n",                                       "does not speak HTTP"      },
+};
+
+START_TEST(gets_no_answer)
+{
+        const struct scripted_reply reply = {.bytes = silences[_i].reply};
+        struct client_node node = {0};
+        struct scripted_server s;
+        struct err e = {0};
+
+        ck_assert_int_eq(ask(&reply, NULL, &node, &s, &e), CLIENT_NO_ANSWER);
+        ck_assert_msg(strstr(e.text, silences[_i].says) != NULL, "%s", e.text);
+        ck_assert_int_lt(e.code, 0);
+        ck_assert_ptr_null(node.report);
+}
+END_TEST
+
+#define N_HASTY 300u /* enough to meet both */
+
+static void *hang_up_at_once(void *arg)
+{
+        for (size_t i = 0; i < N_HASTY; i++)
+                close(accept4(*(int *)arg, NULL, NULL, SOCK_CLOEXEC));
+        return NULL;
+}
+
+/* Whether that is before the connection was used, or after, makes no difference. */
+START_TEST(gets_no_answer_from_the_hasty)
+{
+        char directory[] = "/tmp/diag-test-client.XXXXXX", path[64];
+        struct client_node node = {0};
+        struct scripted_server s = {0};
+        struct client c;
+        pthread_t thread;
+
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        (void)snprintf(path, sizeof(path), "%s/s", directory);
+        scripted_server_on_socket(&s, path);
+        ck_assert_int_eq(client_init(&c, s.url, NULL), 0);
+        ck_assert_int_eq(pthread_create(&thread, NULL, hang_up_at_once, &s.listen_fd), 0);
+        for (size_t i = 0; i < N_HASTY; i++) {
+                struct err e = {0};
+
+                ck_assert_int_eq(client_ask_node(&c, NULL, &node, &e), CLIENT_NO_ANSWER);
+                ck_assert_msg(strstr(e.text, " hung up ") != NULL, "%s", e.text);
+                ck_assert_int_lt(e.code, 0);
+        }
+        (void)pthread_join(thread, NULL);
+        close(s.listen_fd);
+        unlink(path);
+        rmdir(directory);
+}
+END_TEST
+
+START_TEST(advises_where_systemd_listens)
+{
+        struct client c;
+
+        ck_assert_int_eq(client_init(&c, "unix:/nonexistent/s", NULL), 0);
+        ck_assert_str_eq(client_advice(&c, CLIENT_NO_ANSWER),
+                         "; see systemctl status diag-agentd.service");
+        ck_assert_str_eq(client_advice(&c, CLIENT_NOBODY), "");
+        ck_assert_str_eq(client_advice(&c, -EPROTO), "");
+        ck_assert_int_eq(client_init(&c, "http://m1", NULL), 0);
+        ck_assert_str_eq(client_advice(&c, CLIENT_NO_ANSWER), "");
+}
+END_TEST
+
 START_TEST(finds_nobody)
 {
         struct client_node node = {0};
@@ -251,6 +324,9 @@ int main(void)
         tcase_add_test(tc, prefers_option_to_environment_to_default);
         tcase_add_test(tc, asks_and_waits);
         tcase_add_loop_test(tc, refuses_answer, 0, ELEMENTSOF(refusals));
+        tcase_add_loop_test(tc, gets_no_answer, 0, ELEMENTSOF(silences));
+        tcase_add_test(tc, gets_no_answer_from_the_hasty);
+        tcase_add_test(tc, advises_where_systemd_listens);
         tcase_add_test(tc, finds_nobody);
         tcase_add_loop_test(tc, looks_without_a_daemon, 0, ELEMENTSOF(looks));
         tcase_add_test(tc, says_that_there_is_no_program);

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/fs.h"
 #include "base/mono.h"
 #include "cli/status_view.h"
+#include "cli/suggest.h"
 #include "cli/verb.h"
 #include "model/report_json.h"
 #include "tests/fakes/scripted_server.h"
@@ -52,6 +54,15 @@ static const struct {
         {"truncated", ".txt",           {0},                                NULL                          },
         {"short",     ".txt",           {0},                                NULL                          },
         {"wide",      "-80.txt",        {.n_columns = 80},                  NULL                          },
+        {"probes",    ".txt",           {0},                                NULL                          },
+        {"probes",    "-80.txt",        {.n_columns = 80},                  NULL                          },
+        {"probes",    "-alone.txt",     {0},                                "marathon"                    },
+        {"probes",    "-unit.txt",      {0},                                "dcos-adminrouter.service"    },
+        {"probes",    "-skipped.txt",   {0},                                "dcos-mesos-master.service"   },
+        {"probes",    "-passing.txt",   {0},                                "proxy"                       },
+        {"probes",    "-colour.txt",    {.n_columns = 160, .colour = true}, "marathon"                    },
+        {"named",     "-other.txt",     {0},                                "web"                         },
+        {"named",     "-alias.txt",     {0},                                "name.service"                },
         {"hostile",   ".txt",           {0},                                NULL                          },
         {"hostile",   "-component.txt", {0},                                "evil\033]0;owned\007.service"},
 };
@@ -110,17 +121,19 @@ END_TEST
 
 /* --- the verb ------------------------------------------------------------------------------------- */
 
-#define MAX_ARGUMENTS 8
-#define OUTPUT_MAX    (64u * 1024u)
-#define HEAD_MAX      128u
+#define MAX_ARGUMENTS  8
+#define OUTPUT_MAX     (64u * 1024u)
+#define HEAD_MAX       128u
+#define COMPLAINTS_MAX 1024u
 
 /* A server on a socket of its own, and the verb in a child, whose stdout we read. */
 struct run {
         char directory[32], path[48];
         struct scripted_server server;
         pid_t pid;
-        int output_fd;
+        int output_fd, complaints_fd; /* what is read while it runs, and what afterwards */
         struct buf output;
+        char complaints[COMPLAINTS_MAX];
 };
 
 static void run_child(const struct run *r, const char *const *arguments, int write_fd)
@@ -133,8 +146,7 @@ static void run_child(const struct run *r, const char *const *arguments, int wri
                 argv[n++] = strdup(arguments[i]);
         close(r->server.listen_fd);
         (void)dup2(write_fd, STDOUT_FILENO);
-        (void)close(STDERR_FILENO);
-        (void)open("/dev/null", O_WRONLY | O_CLOEXEC);
+        (void)dup2(r->complaints_fd, STDERR_FILENO);
         n = cmd_status(n, argv);
         for (size_t i = 2; argv[i]; i++)
                 free(argv[i]);
@@ -154,6 +166,8 @@ static void run_start(struct run *r, const struct scripted_reply *replies, size_
         r->server.n_replies = n;
         scripted_server_on_socket(&r->server, r->path);
         ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        r->complaints_fd = memfd_create("complaints", MFD_CLOEXEC);
+        ck_assert_int_ge(r->complaints_fd, 0);
         r->pid = fork();
         ck_assert_int_ge(r->pid, 0);
         if (r->pid == 0)
@@ -183,6 +197,8 @@ static int run_end(struct run *r)
         (void)shutdown(r->server.listen_fd, SHUT_RDWR);
         scripted_server_join(&r->server);
         close(r->output_fd);
+        ck_assert_int_ge(pread(r->complaints_fd, r->complaints, COMPLAINTS_MAX - 1, 0), 0);
+        close(r->complaints_fd);
         unlink(r->path);
         rmdir(r->directory);
         ck_assert(WIFEXITED(status));
@@ -215,6 +231,12 @@ static const struct {
         {"mixed",   {"dcos-net", "dcos-adminrouter"}, 3, "dcos-net.service: unknown\n"                            },
         {"mixed",   {"dcos-net", "dcos-exhibitor"},   1, "dcos-net.service: unknown\n"                            },
         {"mixed",   {"--json", "dcos-backup"},        0, "{\"node_id\":"                                          },
+        {"named",   {"n"},                            1, "n: unhealthy\n"                                         },
+        {"named",   {"dns.service"},                  1, "n: unhealthy\n"                                         },
+        {"named",   {"dns"},                          1, "n: unhealthy\n"                                         },
+        {"named",   {"web.service"},                  0, "web: healthy\n"                                         },
+        {"named",   {"real"},                         0, "name.service: healthy\n"                                },
+        {"named",   {"web.timer"},                    2, ""                                                       },
         {"mixed",   {"dcos-backup", "nothing"},       2, ""                                                       },
         {"mixed",   {"--json", "nothing"},            2, ""                                                       },
 };
@@ -250,16 +272,51 @@ START_TEST(prints_json_as_it_came)
 }
 END_TEST
 
+static const struct {
+        const char *reply, *says;
+} refusals[] = {
+        {"HTTP/1.1 503 Busy\r\n\r\n", ": it is too busy\n"                                                    },
+        {"",                          " hung up without an answer; see systemctl status diag-agentd.service\n"},
+};
+
 START_TEST(cannot_ask)
 {
-        const struct scripted_reply reply = {.bytes = "HTTP/1.1 503 Busy\r\n\r\n"};
+        const struct scripted_reply reply = {.bytes = refusals[_i].reply};
         struct run r;
 
         run_start(&r, &reply, 1, (const char *const[]){NULL});
         run_read(&r, SIZE_MAX);
         ck_assert_int_eq(run_end(&r), 2);
         ck_assert_uint_eq(r.output.n, 0);
+        ck_assert_msg(strstr(r.complaints, refusals[_i].says), "%s", r.complaints);
         buf_done(&r.output);
+}
+END_TEST
+
+/* --- names that are not there --------------------------------------------------------------------- */
+
+static const struct {
+        const char *wanted, *name;
+        bool is_near;
+} names[] = {
+        {"exhibitr",    "dcos-exhibitor.service", true },
+        {"god.service", "good.service",           true },
+        {"god",         "good.service",           true },
+        {"good.servce", "good.service",           true },
+        {"good.timer",  "good.service",           true },
+        {"dns.service", "web.service",            false},
+        {"dns.service", "a.service",              false},
+        {"srv",         "web.service",            false},
+        {"x",           "web.service",            false},
+        {"",            "web.service",            false},
+};
+
+START_TEST(suggests_what_is_near)
+{
+        struct suggestion s = {.wanted = names[_i].wanted};
+
+        suggestion_offer(&s, names[_i].name);
+        ck_assert_msg((s.n == 1) == names[_i].is_near, "%s: %s", names[_i].wanted, names[_i].name);
 }
 END_TEST
 
@@ -320,7 +377,8 @@ int main(void)
         tcase_add_test(tc, shows_nothing_that_a_terminal_obeys);
         tcase_add_loop_test(tc, exits_with_health, 0, ELEMENTSOF(runs));
         tcase_add_test(tc, prints_json_as_it_came);
-        tcase_add_test(tc, cannot_ask);
+        tcase_add_loop_test(tc, cannot_ask, 0, ELEMENTSOF(refusals));
+        tcase_add_loop_test(tc, suggests_what_is_near, 0, ELEMENTSOF(names));
         tcase_add_loop_test(tc, understands_its_call, 0, ELEMENTSOF(calls));
         tcase_add_test(tc, watches);
         suite_add_tcase(suite, tc);

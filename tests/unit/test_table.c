@@ -99,7 +99,7 @@ END_TEST
 /* --- table ---------------------------------------------------------------------------------------- */
 
 struct row {
-        const char *name, *number, *why;
+        const char *name, *number, *why, *below;
 };
 
 static enum hue cell_name(struct buf *out, const void *row, _unused_ const void *userdata)
@@ -126,6 +126,8 @@ static const struct table_column columns[] = {
         {"N",    true,  0, cell_number},
         {"WHY",  false, 0, cell_why   },
 };
+
+static const struct table_shape shape = {columns, ELEMENTSOF(columns), NULL};
 
 static const struct row rows[] = {
         {"日本語", "1",   "it broke"},
@@ -186,8 +188,52 @@ START_TEST(writes_table)
         const void *const in[] = {&rows[0], &rows[1], &rows[2]};
         _cleanup_(buf_done) struct buf out = {0};
 
-        table_write(&out, &tables[_i].term, columns, ELEMENTSOF(columns), in, ELEMENTSOF(in), "!");
+        table_write(&out, &tables[_i].term, &shape, in, ELEMENTSOF(in), "!");
         ck_assert_str_eq(buf_cstr(&out), tables[_i].want);
+}
+END_TEST
+
+static void lines_below(struct buf *out, const void *row, const void *userdata)
+{
+        buf_puts(out, ((const struct row *)row)->below);
+        buf_puts(out, userdata);
+}
+
+static const struct {
+        unsigned n_columns;
+        const char *want;
+} belows[] = {
+        {0,  "NAME  N  WHY\n"
+            "a     1  it broke\n"
+            "    the first line of its own\n"
+            "    the second\n"
+            "b     2\n"  },
+        {28, "NAME  N  WHY\n"
+             "a     1  it broke\n"
+             "    the first line of its o…\n"
+             "    the second\n"
+             "b     2\n"},
+        {12, "NAME  N  WHY\n"
+             "a     1\n"
+             "    it broke\n"
+             "    the first line …\n"
+             "    the second\n"
+             "b     2\n"},
+};
+
+START_TEST(writes_lines_below_a_row)
+{
+        static const struct row two[] = {
+                {"a", "1", "it broke", "the first line of its own\nthe second\n"},
+                {"b", "2", "",         ""                                       },
+        };
+        const void *const in[] = {&two[0], &two[1]};
+        const struct table_shape with_lines = {columns, ELEMENTSOF(columns), lines_below};
+        const struct term term = {.n_columns = belows[_i].n_columns};
+        _cleanup_(buf_done) struct buf out = {0};
+
+        table_write(&out, &term, &with_lines, in, ELEMENTSOF(in), "");
+        ck_assert_str_eq(buf_cstr(&out), belows[_i].want);
 }
 END_TEST
 
@@ -196,7 +242,7 @@ START_TEST(writes_heading_of_empty_table)
         const struct term term = {0};
         _cleanup_(buf_done) struct buf out = {0};
 
-        table_write(&out, &term, columns, ELEMENTSOF(columns), NULL, 0, "");
+        table_write(&out, &term, &shape, NULL, 0, "");
         ck_assert_str_eq(buf_cstr(&out), "NAME  N  WHY\n");
 }
 END_TEST
@@ -207,7 +253,7 @@ START_TEST(keeps_error_of_buffer)
         const void *const in[] = {&rows[0]};
         _cleanup_(buf_done) struct buf out = {.max = 8};
 
-        table_write(&out, &term, columns, ELEMENTSOF(columns), in, 1, "");
+        table_write(&out, &term, &shape, in, 1, "");
         ck_assert_int_ne(out.error, 0);
         ck_assert_int_eq(term_flush(STDOUT_FILENO, &out), out.error);
 }
@@ -272,6 +318,7 @@ int main(void)
         tcase_add_loop_test(tc, cuts_text, 0, ELEMENTSOF(widths));
         tcase_add_loop_test(tc, says_age, 0, ELEMENTSOF(ages));
         tcase_add_loop_test(tc, writes_table, 0, ELEMENTSOF(tables));
+        tcase_add_loop_test(tc, writes_lines_below_a_row, 0, ELEMENTSOF(belows));
         tcase_add_test(tc, writes_heading_of_empty_table);
         tcase_add_test(tc, keeps_error_of_buffer);
         tcase_add_test(tc, knows_a_pipe_from_a_terminal);
