@@ -131,7 +131,8 @@ class _Connection(http.client.HTTPConnection):
 
 class Node:
     def __init__(self, name="m1", address=None, bed=None, **boot):
-        """boot: install=DIR, etc=DIR, units={name: text}, links={name: to}, default_target=NAME, settled=True"""
+        """boot: install=DIR (os.devnull: nothing), etc=DIR, units={name: text}, links={name: to},
+        default_target=NAME, settled=True, writable_usr=True"""
         self._own_bed = bed is None
         self.bed = bed or Testbed()
         self.name = name
@@ -158,10 +159,11 @@ class Node:
         else:
             self.bed.testnode("down", self.name)
 
-    def _boot(self, install=None, etc=None, units=None, links=None, default_target=None, settled=False):
+    def _boot(self, install=None, etc=None, units=None, links=None, default_target=None, settled=False,
+              writable_usr=False):
         options = []
         install = install or os.environ.get("DIAG_INSTALL")
-        if install:
+        if install and install != os.devnull:
             options += ["--install", install]
         if etc:
             options += ["--etc", str(etc)]
@@ -169,6 +171,8 @@ class Node:
             options += ["--default-target", default_target]
         if settled:
             options += ["--settled"]
+        if writable_usr:
+            options += ["--writable-usr"]
         with tempfile.TemporaryDirectory(dir=self.bed.dir.parent) as extra:
             self._write(extra, units or {}, links or {})
             self.bed.testnode("up", self.name, self.address, *options, "--etc", extra)
@@ -245,15 +249,17 @@ class Node:
 
         def visit():
             libc = ctypes.CDLL(None, use_errno=True)
-            net = os.open(f"/proc/{self.init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            net = -1
             try:
+                net = os.open(f"/proc/{self.init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
                 if libc.setns(net, _CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
                 outcome.append((function(), None))
             except Exception as e:
                 outcome.append((None, e))
             finally:
-                os.close(net)
+                if net >= 0:
+                    os.close(net)
 
         thread = threading.Thread(target=visit)
         thread.start()

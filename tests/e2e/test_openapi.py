@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 # Another python3 may stand before Debian's in PATH; only that one surely has the modules, as they are here.
 if sys.executable != "/usr/bin/python3":
@@ -22,6 +22,7 @@ if sys.executable != "/usr/bin/python3":
 
 import yaml
 from jsonschema import Draft202012Validator, RefResolver, ValidationError
+from prometheus_client.parser import text_string_to_metric_families
 
 import tap
 from node import AGENTD_SOCKET, Answer, Node, eventually
@@ -30,6 +31,7 @@ from tap import test
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 V1, V2, ALIAS = "/system/health/v1", "/system/health/v2/node", "/system/health/v1/v2/node"
+COMPONENTS, MAINTENANCE = V2 + "/components", V2 + "/maintenance"
 SPELLINGS = [V1, V2, V2 + "?fields=full", V2 + "?fields=health", ALIAS, ALIAS + "?fields=health"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
 ANY_HEADERS = {"date", "server", "connection", "content-length"}
@@ -57,19 +59,23 @@ _HEADER = _or_ref(_object("schema description", schema=_SCHEMA, description=_TEX
 _RESPONSE = _or_ref(_object("description", description=_TEXT, headers=_map_of(_HEADER), content=_map_of(
     _object("schema", schema=_SCHEMA, example={}))))
 _RESPONSES = _map_of(_RESPONSE, "[1-5][0-9][0-9]")
-_PARAMETER = _or_ref(_object("name in schema description", name=_TEXT, **{"in": {"enum": ["query", "header"]}},
-                             description=_TEXT, schema=_SCHEMA, example={}))
-_OPERATION = _object("operationId summary responses", operationId=_TEXT, summary=_TEXT, responses=_RESPONSES)
-_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION,
-                        parameters={"type": "array", "items": _PARAMETER}))
+_PARAMETER = _or_ref(_object("name in schema description", name=_TEXT, **{"in": {"enum": ["query", "header", "path"]}},
+                             required={"const": True}, description=_TEXT, schema=_SCHEMA, example={}))
+_CONTENT = _map_of(_object("schema", schema=_SCHEMA, example={}))
+_OPERATION = _object("operationId x-class summary responses", operationId=_TEXT, summary=_TEXT, responses=_RESPONSES,
+                     requestBody=_object("content", required={"const": True}, content=_CONTENT),
+                     **{"x-class": {"enum": ["health", "read", "operate"]}})
+_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION, put=_OPERATION,
+                        delete=_OPERATION, parameters={"type": "array", "items": _PARAMETER}))
+_METRIC = {"type": "array", "prefixItems": [{"enum": ["gauge", "counter"]}], "minItems": 1, "items": _TEXT}
 # As much of OpenAPI 3.1 as the document uses; whatever else turns up there is most likely a slip.
 OPENAPI = _object(
-    "openapi info servers paths components x-any-request",
+    "openapi info servers paths components x-any-request x-metrics",
     openapi={"const": "3.1.0"}, paths=_map_of(_PATH, "/.*"), servers={"type": "array"},
     info=_object("title version license description", title=_TEXT, version=_TEXT, license=_SCHEMA, description=_TEXT),
     components=_object("", parameters=_map_of(_PARAMETER), headers=_map_of(_HEADER), responses=_map_of(_RESPONSE),
                        schemas=_map_of(_SCHEMA)),
-    **{"x-any-request": _RESPONSES})
+    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "diag_[a-z_]+")})
 
 
 def walk(node, at=()):
@@ -156,32 +162,35 @@ def table(name, array):
 
 
 def routes():
-    """(method, path) of all that agentd/agent.c serves, aliases and HEAD included."""
+    """(method, path, class) of all that agentd/agent.c serves, aliases and HEAD included."""
     found = set()
     tables = re.search(r"\btables\[\] = \{([^}]*)\};", source("agentd/agent.c"))
     for array in re.findall(r"\w+", tables[1]):
         files = [f for f in (ROOT / "api").glob("*.c") if f"struct route {array}[" in f.read_text()]
         assert len(files) == 1 or array == "NULL", f"{array}: {files}"
         for file in files:
-            rows = re.findall(r'\{\s*"(\w+)",\s*"(/[^"]*)",', table(file.relative_to(ROOT), array))
-            assert rows, f"{file} has no route"
-            found |= set(rows)
+            text = table(file.relative_to(ROOT), array)
+            rows = re.findall(r'\{\s*"(\w+)",\s*"(/[^"]*)",\s*\w+,\s*AUTHORITY_(\w+)\s*\}', text)
+            assert rows and len(rows) == text.count('"') / 4, f"{file} has odd routes"
+            found |= {(method, path, least.lower()) for method, path, least in rows}
     aliases = re.findall(r'\{\s*"(/[^"]*)",\s*"(/[^"]*)"\s*\}', table("api/v2_node.c", "v2_aliases"))
     assert aliases
-    found |= {(m, prefix + p.removeprefix(meant)) for prefix, meant in aliases
-              for m, p in found if p.startswith(meant + "/")}
-    return found | {("HEAD", p) for m, p in found if m == "GET"}
+    found |= {(m, prefix + p.removeprefix(meant), least) for prefix, meant in aliases
+              for m, p, least in found if p.startswith(meant + "/")}
+    return found | {("HEAD", p, least) for m, p, least in found if m == "GET"}
 
 
 def operations():
-    return {(method.upper(), path) for path, item in DOCUMENT["paths"].items()
-            for method in resolve(item) if method.upper() in METHODS}
+    """(method, path): what the document says of it"""
+    return {(method.upper(), path): operation for path, item in DOCUMENT["paths"].items()
+            for method, operation in resolve(item).items() if method.upper() in METHODS}
 
 
 @test
 def has_all_routes(_):
-    "has every path and method that the daemon has, and no other"
-    assert operations() == routes(), operations() ^ routes()
+    "has every path and method that the daemon has, for whom it has it, and no other"
+    documented = {(*key, operation["x-class"]) for key, operation in operations().items()}
+    assert documented == routes(), documented ^ routes()
 
 
 @test
@@ -204,6 +213,18 @@ def has_all_words(_):
 
 class Undocumented(AssertionError):
     pass
+
+
+def url_of(path):
+    """The path with a component that is there."""
+    return path.replace("{name}", "good.service")
+
+
+def path_of(url):
+    """The path of the document that this is one of; what is served is matched whole, before templates."""
+    path = urlsplit(url).path
+    patterns = {p: re.escape(p).replace(r"\{name\}", "[^/]+") for p in DOCUMENT["paths"]}
+    return path if path in patterns else next((p for p in patterns if re.fullmatch(patterns[p], path)), path)
 
 
 def responses_of(method, path):
@@ -244,7 +265,7 @@ def check_body(response, url, headers, body):
 
 def check(method, url, status, headers, body):
     """Is this what the document says? headers: names in lower case."""
-    response = resolve(responses_of(method, urlsplit(url).path).get(str(status)))
+    response = resolve(responses_of(method, path_of(url)).get(str(status)))
     if response is None:
         raise Undocumented(f"{method} {url}: status {status}")
     check_headers(response, headers)
@@ -260,8 +281,8 @@ def lower(answer):
     return {name.lower(): value for name, value in answer.headers.items()}
 
 
-def ask(node, url, method="GET", headers=None, **where):
-    answer = node.request(method, url, headers, **where)
+def ask(node, url, method="GET", headers=None, body=None, **where):
+    answer = node.request(method, url, headers, body, **where)
     try:
         check(method, url, answer.status, lower(answer), answer.body)
     except (ValidationError, Undocumented) as wrong:
@@ -276,6 +297,20 @@ def ask_all(node, **where):
         assert (got.status, head.status) == (200, 200)
         assert set(lower(head)) == set(lower(got)), lower(head)
     return ask(node, V2, **where).json()
+
+
+def scrape(node, **where):
+    """(name, label values in the order of the document): value, of all samples of /metrics."""
+    text, documented, samples = ask(node, "/metrics", **where).body.decode(), DOCUMENT["x-metrics"], {}
+    assert sorted(re.findall(r"^# TYPE (\S+) ", text, re.M)) == sorted(documented), text
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            kind, *labels = documented[sample.name]
+            assert (family.type, set(sample.labels)) == (kind, set(labels)) and family.documentation, sample
+            key = (sample.name, *(sample.labels[name] for name in labels))
+            assert key not in samples, f"{key} twice"
+            samples[key] = sample.value
+    return samples
 
 
 # --- a node in many states ----------------------------------------------------------------------------
@@ -310,7 +345,7 @@ OTHER = {
 def booted():
     links = {f"dcos.target.wants/{name}": f"../{name}" for name in [*WANTED, "job.service"]}
     with Node("openapi", units={**WANTED, **LATER, **OTHER}, links=links) as node:
-        (node.root / "run/diag").mkdir()
+        (node.root / "run/diag").mkdir(exist_ok=True)
         node.systemctl("start", "holds-up.service")
         yield node
 
@@ -363,10 +398,14 @@ def before_systemd_answers(node):
 def healthy(node):
     "holds for a healthy node"
     node.systemctl("start", "dcos.target")
-    eventually(lambda: ask(node, V2).json()["health"] == "healthy", timeout=20)
-    full = ask_all(node)
-    assert {c["code"] for c in full["components"]} >= {"ok", "armed", "skipped"}, full
-    assert full["reasons"] == []
+
+    def settled():
+        full = ask_all(node)
+        codes = {c["code"] for c in full["components"]}
+        assert full["health"] == "healthy" and codes >= {"ok", "armed", "skipped"}, full
+        return full
+
+    assert eventually(settled, timeout=20)["reasons"] == []
 
 
 @test
@@ -381,6 +420,40 @@ def not_modified(node):
                 assert answer.status == 304 and not answer.body
                 assert answer.headers.get("Preference-Applied") == headers.get("Prefer")
                 assert answer.headers["ETag"] == tag
+
+
+@test
+def component(node):
+    "holds for each component by itself, for its tag, and for one that is not there"
+    full = ask(node, V2).json()
+    for of in full["components"]:
+        for base in V2, ALIAS:
+            url = f"{base}/components/{quote(of['name'])}"
+            answer, head = ask(node, url), ask(node, url, "HEAD")
+            assert (answer.status, head.status) == (200, 200) and answer.json() == of, (answer, of)
+        tag = answer.headers["ETag"]
+        assert tag == f'W/"{full["instance"]}.{full["seq"]}"', tag
+        for headers in {}, {"Prefer": "wait=1"}:
+            assert ask(node, url, "GET", {"If-None-Match": tag, **headers}).status == 304
+    for headers in {}, {"If-None-Match": tag}, {"If-None-Match": "*"}:
+        answer = ask(node, COMPONENTS + "/none.service", "GET", headers)
+        assert (answer.status, answer.json()["reason"]) == (404, "no-such-component"), answer
+
+
+@test
+def metrics(node):
+    "holds for figures: they say what the report says"
+    full, samples = ask(node, V2).json(), scrape(node)
+    assert samples["diag_build_info", full["version"]] == 1
+    assert samples["diag_node_healthy",] == (full["health"] == "healthy")
+    assert samples["diag_node_maintenance",] == 0 and samples["diag_facts_age_seconds",] < 45
+    for of in full["components"]:
+        assert samples["diag_component_healthy", of["name"]] == (of["health"] == "healthy"), of
+        assert samples["diag_component_unknown", of["name"]] == (of["health"] == "unknown"), of
+        if of["name"].endswith(".service"):
+            assert samples["diag_unit_restarts_total", of["name"]] == of["unit"]["restarts"], of
+    assert samples["diag_http_requests_total", "200"] > 0 and samples["diag_http_parked_limit",] > 0
+    assert sum(v for key, v in samples.items() if key[0] == "diag_http_connections") >= 1, samples
 
 
 @test
@@ -403,6 +476,120 @@ def unhealthy(node):
     eventually(shows_all, every=0.2)
     text = node.get(V2).body
     assert b"\\u003ctag\\u003e \\u0026 more" in text and b"<tag>" not in text
+
+
+def put(node, body, content_type="application/json", **where):
+    return ask(node, MAINTENANCE, "PUT", {"Content-Type": content_type}, json.dumps(body), **where)
+
+
+@test
+def maintenance(node):
+    "holds for maintenance: it wakes who waits, acknowledges every reason, and ends"
+    before = ask(node, V2)
+    assert before.json()["maintenance"] is None
+    waiting = node.connection(timeout=70)
+    waiting.request("GET", V2 + "?fields=health",
+                    headers={"If-None-Match": before.headers["ETag"], "Prefer": "wait=60"})
+    answer = put(node, {"for_seconds": 3600.5, "reason": "new <disk>"})
+    flag = answer.json()["maintenance"]
+    assert answer.status == 200 and (flag["by"], flag["reason"]) == ("uid 0", "new <disk>"), answer
+    full = ask_all(node)
+    assert full["maintenance"] == flag and full["health"] == before.json()["health"] == "unhealthy", full
+    assert full["reasons"] and all(r["acknowledged"] for r in full["reasons"]), full
+    assert scrape(node)["diag_node_maintenance",] == 1 and scrape(node)["diag_node_healthy",] == 0
+    woken = Answer(waiting.getresponse())
+    while woken.json()["maintenance"] is None:      # another change may have come first
+        woken = ask(node, V2 + "?fields=health", "GET", {"If-None-Match": woken.headers["ETag"], "Prefer": "wait=9"})
+    assert woken.json()["maintenance"] == flag, woken
+    shorter = put(node, {"for_seconds": 60, "reason": "x", "unknown": []}, "application/json; charset=utf-8")
+    assert shorter.status == 200 and shorter.json()["maintenance"]["until"] < flag["until"], shorter
+    for _ in range(2):
+        answer = ask(node, MAINTENANCE, "DELETE")
+        assert answer.status == 200 and answer.json() == {"maintenance": None}, answer
+    full = ask_all(node)
+    assert full["maintenance"] is None and not any(r["acknowledged"] for r in full["reasons"]), full
+
+
+@test
+def refuses_odd_maintenance(node):
+    "holds for what nobody can mean, and nothing changes by it"
+    before = ask(node, V2).json()["maintenance"]
+    for body, says in [({}, "for_seconds"), ([], "object"), ({"for_seconds": "1h", "reason": "x"}, "for_seconds"),
+                       ({"for_seconds": 0, "reason": "x"}, "for_seconds"), ({"for_seconds": 1}, "reason"),
+                       ({"for_seconds": 604801, "reason": "x"}, "for_seconds"),
+                       ({"for_seconds": 1, "reason": "a\nb"}, "reason"), ({"for_seconds": 1, "reason": ""}, "reason"),
+                       ({"for_seconds": 1, "reason": "x" * 257}, "reason")]:
+        answer = put(node, body)
+        assert (answer.status, answer.json()["reason"]) == (400, "bad-request"), (body, answer)
+        assert says in answer.json()["error"], answer
+    assert put(node, {"for_seconds": 1, "reason": "x"}, "text/plain").status == 415
+    assert ask(node, MAINTENANCE, "PUT").status == 400
+    assert ask(node, V2).json()["maintenance"] == before is None
+
+
+@test
+def disk_full(node):
+    "holds when maintenance cannot be written down: 507, and nothing has changed"
+    where, folder = "/run/diag/full.sock", "/run/full"
+    node.exec("mkdir", folder)
+    node.exec("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=8", "tmpfs", folder)
+    daemon = node.start("env", f"STATE_DIRECTORY={folder}", "diag-agentd", "--listen", f"unix:{where}")
+    eventually(lambda: ask(node, V2, unix=where).json()["phase"] == "running")
+    assert put(node, {"for_seconds": 60, "reason": "small"}, unix=where).status == 200
+    node.exec("sh", "-c", f"yes >{folder}/fill", check=False)
+    answer = put(node, {"for_seconds": 60, "reason": "large" * 40}, unix=where)
+    assert (answer.status, answer.json()["reason"]) == (507, "no-space"), answer
+    assert ask(node, V2, unix=where).json()["maintenance"]["reason"] == "small"
+    assert daemon.stop() == 0
+
+
+PROBES = """
+[Component web]
+Title=Web
+[Probe fine]
+Component=web
+Kind=exec
+Command=/bin/sh -c "echo fine"
+Interval=1s
+[Probe sad]
+Component=web
+Kind=exec
+Command=/bin/sh -c "echo 'a <sad> one'; exit 2"
+Interval=1s
+FailAfter=2
+[Probe later]
+Component=good.service
+Kind=tcp
+Address=127.0.0.1:9
+Interval=1h
+FailAfter=60
+"""
+
+
+@test
+def probes(node):
+    "holds for components that are asked themselves"
+    where, file = "/run/diag/probes.sock", "/run/probes.conf"
+    (node.root / file[1:]).write_text(PROBES)
+    daemon = start(node, "--config", file, path=where)
+
+    def web():
+        full = ask_all(node, unix=where)
+        found = {c["name"]: c for c in full["components"]}
+        assert found["web"]["health"] == "unhealthy" and found["good.service"]["probes"], full
+        return found["web"]
+
+    of = eventually(web, timeout=20, every=0.2)
+    assert (of["kind"], of["unit"], of["title"], of["code"]) == ("probe", None, "Web", "probe-failed"), of
+    fine, sad = of["probes"]
+    assert (fine["name"], fine["health"], fine["code"], fine["output"]) == ("fine", "healthy", "ok", "fine\n"), fine
+    assert sad["health"] == "unhealthy" and sad["window"].startswith("00") and sad["fail_after"] == 2, sad
+    assert ask(node, COMPONENTS + "/web", unix=where).json()["name"] == "web"
+    samples = scrape(node, unix=where)
+    assert samples["diag_probe_healthy", "web", "fine"] == 1 and samples["diag_probe_healthy", "web", "sad"] == 0
+    assert samples["diag_probe_duration_seconds", "web", "sad"] > 0
+    assert ("diag_unit_restarts_total", "web") not in samples
+    assert daemon.stop() == 0
 
 
 @test
@@ -438,6 +625,8 @@ def errors(node):
             ("GET", V2 + "/x", 404), ("GET", ALIAS + "/x", 404),
             ("GET", V2 + "?fields=x", 400), ("GET", V2 + "?fields=", 400), ("HEAD", V2 + "?fields", 400),
             ("GET", V1 + "?fields=x&cache=0", 200),
+            ("GET", MAINTENANCE, 405), ("POST", MAINTENANCE, 405), ("PUT", V2, 405), ("POST", "/livez", 405),
+            ("GET", COMPONENTS, 404), ("GET", COMPONENTS + "/none.service", 404), ("GET", "/metrics/", 301),
             ("GET", "/%zz", 400), ("GET", "/%00", 400), ("OPTIONS", "*", 400),
             ("GET", "/" + "a" * 2047, 414),
             ("GET", V1 + "/", 301), ("HEAD", V1 + "/", 301), ("GET", V2 + "/?fields=health", 301),
@@ -454,16 +643,41 @@ def answers_every_operation(node):
     "answers every documented path and method, and says 405 to the other methods"
     for path in DOCUMENT["paths"]:
         for method in METHODS:
-            status = 200 if (method, path) in operations() else 405
-            assert ask(node, path, method).status == status, (method, path)
+            operation = operations().get((method, path), {})
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            body = json.dumps(content["example"]) if content else None
+            answer = ask(node, url_of(path), method, {"Content-Type": "application/json"} if body else {}, body)
+            assert answer.status == (200 if operation else 405), (method, path, answer)
 
 
 @test
 def forbidden(node):
     "holds for a client that may not ask"
     for method, path in operations():
-        answer = ask(node, path, method, port=1050, address=node.address)
+        answer = ask(node, url_of(path), method, port=1050, address=node.address)
         assert answer.status == 403, answer
+
+
+@test
+def classes(node):
+    "lets a class of callers do what it may, and no more"
+    where = "/run/diag/classes.sock"
+    daemon = start(node, "--listen", "127.0.0.1:1060", "--listen", f"{node.address}:1061", "--insecure",
+                   "--allow", "10.77.0.0/24", path=where)
+    eventually(lambda: ask(node, V2, unix=where).json()["phase"] == "running")
+    for address, port in ("127.0.0.1", 1060), (node.address, 1061):
+        tcp = {"port": port, "address": address}
+        for (method, path), operation in operations().items():
+            want = 200 if operation["x-class"] == "health" else 403
+            assert ask(node, url_of(path), method, **tcp).status == want, (address, method, path)
+        assert ask(node, V2, "GET", {"Host": "stranger.example"}, **tcp).status == 421
+    outputs = [[c["output"] for c in ask_all(node, port=port, address=address)["components"]]
+               for address, port in [("127.0.0.1", 1060), (node.address, 1061)]]
+    assert any(outputs[0]) and not any(outputs[1]), outputs
+    units = ask(node, V1, port=1061, address=node.address).json()["units"]
+    assert all(u["output"].count("\n") <= 1 for u in units), units
+    assert ask(node, MAINTENANCE, "DELETE", unix=where).status == 200
+    assert daemon.stop() == 0
 
 
 @test
@@ -525,8 +739,24 @@ def stale(node):
         assert {c["code"] for c in full["components"]} == {"facts-stale"} == {r["code"] for r in full["reasons"]}, full
         assert full["health"] == "unknown" and "ETag" not in answer.headers, lower(answer)
         assert ask(node, V2, "GET", {"If-None-Match": tag}).status == 200
+        assert ask(node, "/livez").status == 503
+        samples = scrape(node)
+        assert not any(value for key, value in samples.items() if key[0].endswith("_healthy")), samples
+        assert samples["diag_node_unknown",] == 1, samples
     assert time.monotonic() - began < 40
     eventually(lambda: ask(node, V2).json()["health"] == "unhealthy", timeout=20)
+    assert ask(node, "/livez").status == 200
+
+
+@test
+def busy(node):
+    "holds when the loop does not get to what it shall do: 503, and it does not happen later either"
+    assert ask(node, MAINTENANCE, "DELETE").status == 200
+    with loop_hangs(node.agentd):
+        answer = put(node, {"for_seconds": 60, "reason": "withdrawn"})
+        assert (answer.status, answer.json()["reason"]) == (503, "busy"), answer
+    assert ask(node, MAINTENANCE, "DELETE").json() == {"maintenance": None}      # the loop has turned since
+    assert "withdrawn" not in node.agentd.output()
 
 
 @test

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 
 import tap
@@ -147,6 +148,123 @@ def shows_components(node):
     assert status(node, "good", "bad").returncode == 1
 
 
+PROBES = f"""[Agent]
+Target={WELL}
+[Component asked]
+Title=What is asked
+[Probe asked-well]
+Component=asked
+Kind=exec
+Command=/bin/true
+[Probe asked-ill]
+Component=asked
+Kind=exec
+Command=/bin/sh -c "echo no leader; exit 2"
+Interval=1s
+FailAfter=1
+[Probe good-ill]
+Component=good.service
+Kind=tcp
+Address=127.0.0.1:1
+FailAfter=1
+"""
+
+
+@test
+def shows_probes(node):
+    "shows how many probes of a component pass, and which do not and why"
+    (node.root / "etc/diag/probes.conf").write_text(PROBES)
+    with agent(node, "--config", "/etc/diag/probes.conf") as url:
+        eventually(lambda: "1/2 probes pass" in status(node, "--url", url).stdout)
+        done = status(node, "--url", url)
+        assert (done.returncode, done.stderr) == (1, ""), done
+        assert re.search(r"^asked +unhealthy +1/2 probes pass +\d+ s +-  probe asked-ill: .* status 2 .*\n"
+                         r"    asked-ill, exec, \d+ s ago: .* status 2 .*\n"
+                         r"good\.service +unhealthy +active/running .*\n    good-ill, tcp, \d+ s ago: .+$",
+                         done.stdout, re.M), done.stdout
+        done = status(node, "--url", url, "asked")
+        assert done.returncode == 1
+        for words in ("state     1/2 probes pass\n", "probe asked-ill (exec): unhealthy\n", "no leader", "✗",
+                      "probe asked-well (exec): healthy\n", "in a row  1 failed: unhealthy, 1 passed: healthy\n"):
+            assert words in done.stdout, (words, done.stdout)
+
+
+def maintenance(node, *options, program=()):
+    return node.exec(*program, "diag", "maintenance", *options, check=False)
+
+
+@test
+def keeps_maintenance(node):
+    "says that somebody works on the node, until he is done; nothing is healthier for that"
+    began = maintenance(node, "start", "--for", "2h", "--reason", "a new disk")
+    assert (began.returncode, began.stderr) == (0, ""), began
+    assert re.fullmatch(r"maintenance until \S+Z \(in [12] h\), by uid 0\b.*: a new disk\n", began.stdout), began.stdout
+    done = status(node)
+    assert done.returncode == 1, done
+    for words in ("1 unhealthy (acknowledged), 2 healthy", "maintenance until ", ": a new disk\n"):
+        assert words in done.stdout, (words, done.stdout)
+    assert all(r["acknowledged"] for r in json.loads(status(node, "--json").stdout)["reasons"])
+    assert json.loads(maintenance(node, "--json").stdout)["maintenance"]["reason"] == "a new disk"
+    assert "worked on until" in status(node, "bad").stdout
+    for options in ((), ("stop",), ("stop",)):
+        done = maintenance(node, *options)
+        assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout == "no maintenance\n"
+    assert "maintenance" not in status(node).stdout
+
+
+@test
+def refuses_maintenance(node):
+    "lets only root and group diag say so, over a Unix socket, and refuses nonsense"
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    begin = ("start", "--for", "2h", "--reason", "r")
+    tcp = ("--url", "http://127.0.0.1:1050")
+    for options, program, words in ((begin, nobody, "run as root or join group diag\n"),
+                                    (("stop",), nobody, "run as root or join group diag\n"),
+                                    ((*begin, *tcp), (), "local socket, as root or as a member of group diag\n"),
+                                    (("start", "--for", "8d", "--reason", "r"), (), "7 days"),
+                                    (("start", "--for", "1h", "--reason", "x" * 257), (), "256")):
+        done = maintenance(node, *options, program=program)
+        assert (done.returncode, done.stdout) == (1, "") and words in done.stderr, done
+    for options in ((), tcp):
+        assert maintenance(node, *options, program=nobody).stdout == "no maintenance\n"
+    done = maintenance(node, *begin, "--url", "unix:/nowhere")
+    assert done.returncode == 2 and "maintenance needs the running daemon" in done.stderr, done
+
+
+@test
+def remembers_maintenance(node):
+    "remembers it when the daemon is restarted, and does not begin what it cannot write down"
+    state, path = node.root / "run/status-state", "/run/status-state.sock"
+    state.mkdir()
+    url = ("--url", f"unix:{path}")
+    begin = ("start", "--for", "30min", "--reason", "kept", *url)
+
+    def restart(daemon=None):
+        if daemon:
+            daemon.stop()
+        daemon = node.start("env", "STATE_DIRECTORY=/run/status-state", "diag-agentd", "--listen", f"unix:{path}")
+        eventually(lambda: node.get("/system/health/v1", unix=path).status == 200)
+        return daemon
+
+    daemon = restart()
+    assert maintenance(node, *begin).returncode == 0
+    before = maintenance(node, "--json", *url).stdout
+    daemon = restart(daemon)
+    assert maintenance(node, "--json", *url).stdout == before
+    assert maintenance(node, "stop", *url).returncode == 0 and not any(state.iterdir())
+    state.rmdir()
+    done = maintenance(node, *begin)
+    assert (done.returncode, done.stdout) == (1, "") and "nothing has changed" in done.stderr, done
+    assert maintenance(node, *url).stdout == "no maintenance\n"
+    state.mkdir()
+    (state / "maintenance").write_text("garbage\n")
+    daemon = restart(daemon)
+    assert "/run/status-state/maintenance: does not begin with" in daemon.output(), daemon.output()
+    assert maintenance(node, *url).stdout == "no maintenance\n"
+    daemon.stop()
+
+
 @test
 def takes_urls(node):
     "asks whom --url or DIAG_URL names"
@@ -250,6 +368,68 @@ def asks_systemd_itself(node):
     assert (done.returncode, done.stdout) == (2, "") and "nobody answers" in done.stderr
     node.agentd = start(node)
     assert status(node).stderr == ""
+
+
+SEE = "; see systemctl status diag-agentd.service"
+
+
+@contextlib.contextmanager
+def held_socket(node):
+    """The daemon's socket, held by somebody else, as systemd does while the daemon does not start."""
+    node.agentd.stop()
+    path = node.root / AGENTD_SOCKET.lstrip("/")
+    with socket.socket(socket.AF_UNIX) as held:
+        path.unlink(missing_ok=True)
+        held.bind(str(path))
+        held.listen()
+        yield held
+    path.unlink()
+    node.agentd = start(node)
+
+
+def complete(node):
+    line = ("COMP_WORDS=(diag status ''); COMP_CWORD=2; COMP_LINE='diag status '; _diag; "
+            "printf '%s\\n' \"${COMPREPLY[@]}\"")
+    return node.exec("bash", "-c", f". /usr/share/bash-completion/completions/diag; {line}").stdout.split()
+
+
+@test
+def asks_systemd_instead_of_a_silent_daemon(node):
+    "looks at systemd itself when the daemon's own socket is held but nobody answers, and says where to look"
+    assert complete(node) == ["bad.service", "flip.service", "good.service"]
+    with held_socket(node):
+        done = status(node)
+        assert done.returncode == 1 and done.stderr.splitlines()[0] == (
+            f"diag status: unix:{AGENTD_SOCKET} did not answer within 10 s{SEE}; asking systemd directly"), done
+        assert re.search(r"^bad\.service +unhealthy +failed/failed", done.stdout, re.M), done.stdout
+        done = status(node, "--url", f"unix:{AGENTD_SOCKET}")
+        assert (done.returncode, done.stdout) == (2, "") and done.stderr.endswith(f"within 10 s{SEE}\n"), done
+        done = maintenance(node)
+        assert (done.returncode, done.stdout) == (2, "") and done.stderr.endswith(f"within 10 s{SEE}\n"), done
+        assert complete(node) == []
+
+
+@test
+def asks_systemd_instead_of_one_that_hangs_up(node):
+    "looks at systemd itself when the connection is closed without an answer, or says what is wrong with agentd.conf"
+    def ask(held):
+        hangs_up = threading.Thread(target=lambda: held.accept()[0].close())
+        hangs_up.start()
+        done = status(node, "good")
+        hangs_up.join()
+        return done
+
+    with held_socket(node) as held:
+        done = ask(held)
+        assert done.returncode == 0 and "good.service: healthy" in done.stdout, done
+        assert re.match(rf"diag status: unix:{AGENTD_SOCKET} hung up .*{SEE}; asking systemd directly\n", done.stderr), done
+        conf = node.root / "etc/diag/agentd.conf"
+        before = conf.read_text()
+        conf.write_text(before + "Nonsense=1\n")
+        done = ask(held)
+        conf.write_text(before)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert "/etc/diag/agentd.conf:3: unknown key Nonsense" in done.stderr, done
 
 
 tap.main(node)

@@ -138,7 +138,7 @@ def speaks_http_over_unix(bed):
         def get_request(self):
             return self.socket.accept()[0], ("unix", 0)
 
-    (bed.m1.root / "run/diag").mkdir()
+    (bed.m1.root / "run/diag").mkdir(exist_ok=True)
     with Server(f"{bed.m1.root}/run/diag/agentd.sock", Hello) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         answer = bed.m1.get("/x")

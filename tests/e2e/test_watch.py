@@ -229,6 +229,85 @@ def reload_changes_limits(node):
 
 
 @test
+def reload_reaches_all_states(node):
+    "notices an edited unit file in whatever state its unit is"
+    states = {"edit-up.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+              "edit-failed.service": "[Service]\nExecStart=/bin/false\n",
+              "edit-done.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+              "edit-stopped.service": "[Service]\nExecStart=/bin/sleep infinity\n"}
+    edited = {"edit-up.service": "[Service]\nType=exec\nExecStart=/bin/sleep infinity\n",
+              "edit-failed.service": "[Service]\nType=exec\nExecStart=/bin/false\n",
+              "edit-done.service": "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n",
+              "edit-stopped.timer": "[Timer]\nOnCalendar=yearly\n"}
+    with linked(node, "edits.target", states), Agent(node, target="edits.target") as agent:
+        node.systemctl("start", "edit-up.service", "edit-done.service")
+        node.systemctl("start", "edit-failed.service", check=False)
+        codes = {"edit-up.service": "ok", "edit-failed.service": "exit-code", "edit-done.service": "done",
+                 "edit-stopped.service": "stopped"}
+        eventually(lambda: agent.codes() == codes, SOON)
+        for name, text in edited.items():
+            node.write_unit(name, text)
+        node.systemctl("daemon-reload")
+        node.systemctl("start", "edit-stopped.timer")
+        codes |= {"edit-done.service": "stopped", "edit-stopped.service": "armed"}
+        eventually(lambda: agent.codes() == codes, SOON)
+        for name in "edit-up.service", "edit-failed.service":
+            eventually(lambda name=name: facts(agent)[name]["type"] == "exec")
+        assert facts(agent)["edit-stopped.service"]["triggered_by"] == ["edit-stopped.timer"]
+        node.systemctl("stop", "edit-stopped.timer")
+        (node.root / "etc/systemd/system/edit-stopped.timer").unlink()
+
+
+@contextlib.contextmanager
+def linked(node, target, units):
+    """These, and a target that wants them; what runs of them is stopped in the end."""
+    for name, text in {target: "[Unit]\n", **units}.items():
+        node.write_unit(name, text)
+    for name in units:
+        node.link_unit(f"{target}.wants/{name}", f"../{name}")
+    node.systemctl("daemon-reload")
+    node.systemctl("start", "--no-block", "--job-mode=ignore-dependencies", target)
+    yield
+    node.systemctl("stop", target, *units)
+    node.systemctl("reset-failed")
+    for name in units:
+        (node.root / f"etc/systemd/system/{target}.wants/{name}").unlink()
+    node.systemctl("daemon-reload")
+
+
+def facts(agent):
+    return {c["name"]: c["unit"] for c in agent.v2()["components"]}
+
+
+@test
+def timer_without_a_reload(node):
+    "knows that a timer starts a unit though it came without a daemon-reload"
+    with linked(node, "timed.target", {"timed.service": "[Service]\nType=oneshot\nExecStart=/bin/true\n"}):
+        with Agent(node, target="timed.target") as agent:
+            agent.shows("timed.service", "never-ran")
+            node.write_unit("timed.timer", "[Timer]\nOnCalendar=yearly\n")
+            node.systemctl("start", "timed.timer")
+            agent.shows("timed.service", "armed")
+            node.systemctl("stop", "timed.timer")
+            eventually(lambda: agent.codes()["timed.service"] != "armed", SOON)
+            (node.root / "etc/systemd/system/timed.timer").unlink()
+
+
+@test
+def names_the_condition_of_today(node):
+    "names the condition that was not met when the unit was started last"
+    text = "[Unit]\nConditionPathExists=/run/first\nConditionPathExists=/run/second\n"
+    with linked(node, "conditional.target", {"conditional.service": text + "[Service]\nExecStart=/bin/sleep inf\n"}):
+        with Agent(node, target="conditional.target") as agent:
+            for missing, there in ("/run/second", "/run/first"), ("/run/first", "/run/second"):
+                (node.root / missing[1:]).unlink(missing_ok=True)
+                (node.root / there[1:]).touch()
+                node.systemctl("start", "conditional.service")
+                wanted = f"condition not met: ConditionPathExists={missing}"
+                eventually(lambda wanted=wanted: [c["text"] for c in agent.v2()["components"]] == [wanted], SOON)
+
+
+@test
 def globs_find_new_units(node):
     "finds units that match a glob when they are started, one after the other"
     node.write_unit("found@.service", "[Service]\nExecStart=/bin/sleep infinity\n")
@@ -436,6 +515,53 @@ def storm(node):
     for name in STORM:
         (node.root / f"etc/systemd/system/{TARGET}.wants/{name}").unlink()
     node.systemctl("daemon-reload")
+
+
+@test
+def bad_day(node):
+    "tells of two hundred units what systemd tells, after reloads, crash loops, restarts and kills at once"
+    many = [f"many@{n}.service" for n in range(200)]
+    loops = [f"many-loop@{n}.service" for n in range(5)]
+    node.write_unit("many@.service", SERVICE.format("one of many"))
+    node.write_unit("many-loop@.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/false\n"
+                                          "Restart=always\nRestartSec=100ms\n")
+    for name in many + loops:
+        node.link_unit(f"many.target.wants/{name}", f"../{name.split('@')[0]}@.service")
+    node.write_unit("many.target", "[Unit]\n")
+    node.systemctl("daemon-reload")
+    node.systemctl("start", *many)
+    with Agent(node, target="many.target") as agent:
+        assert {agent.codes()[n] for n in many} == {"ok"}
+        node.systemctl("start", "--no-block", *loops)
+        for n in range(5):
+            reload = threading.Thread(target=node.systemctl, args=("daemon-reload",))
+            reload.start()
+            node.systemctl("restart", "--no-block", *many[n * 20:][:40])
+            node.systemctl("kill", "-s", "KILL", *many[n * 40:][:10], check=False)
+            reload.join()
+        for name in loops:
+            agent.shows(name, "crash-loop", 10)
+        node.systemctl("stop", *many[150:], *loops)
+        eventually(lambda: told(agent, many) == of_systemd(node, many), 10, every=0.2)
+        codes = agent.codes()
+        up, down = ({codes[n] for n in some} for some in (many[:150], many[150:]))
+        assert "ok" in up and "stopped" in down and "ok" not in down, (up, down)
+        node.systemctl("stop", *many)
+        node.systemctl("reset-failed")
+
+
+def told(agent, names):
+    units = facts(agent)
+    return {n: {k: units[n][k] for k in ("active", "sub", "result", "main_pid", "restarts", "type")} for n in names}
+
+
+def of_systemd(node, names):
+    """The same, by systemctl."""
+    shown = node.systemctl("show", "-p", "Id,ActiveState,SubState,Result,MainPID,NRestarts,Type", *names)
+    units = (dict(line.split("=", 1) for line in block.splitlines()) for block in shown.split("\n\n"))
+    return {u["Id"]: {"active": u["ActiveState"], "sub": u["SubState"], "result": u["Result"],
+                      "main_pid": int(u["MainPID"]) or None, "restarts": int(u["NRestarts"]), "type": u["Type"]}
+            for u in units}
 
 
 def storm_codes(agent):

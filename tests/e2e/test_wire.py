@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
 """diag-agentd from outside: HTTP as its clients know it, configuration, identity, life and death."""
 import contextlib
+import json
 import re
+import select
+import socket
+import threading
 import time
 
 import tap
@@ -114,8 +118,8 @@ def has_the_shape_of_v2(node):
     "answers v2 with all members, and with ?fields=health without those that change by themselves"
     full, health = get(node, V2).json(), get(node, HEALTH).json()
     assert {"node_id", "boot_id", "instance", "seq", "hostname", "address", "port", "role", "mesos_id", "version",
-            "dcos_version", "phase", "health", "since", "counts", "reasons", "maintenance", "components",
-            "truncated", "system"} == set(full)
+            "dcos_version", "config_hash", "phase", "health", "since", "counts", "reasons", "maintenance",
+            "components", "truncated", "system"} == set(full)
     assert set(health) == set(full) - {"system"}
     assert {"name", "title", "description", "kind", "health", "code", "text", "since", "expect", "output",
             "output_truncated", "unit", "probes", "needs"} == set(full["components"][0])
@@ -327,6 +331,251 @@ def allows_networks(node):
     assert daemon.stop(STOP_WITHIN) == 0
 
 
+def stranger(node, request, **where):
+    """Status and body of one answer to a request that was written by hand."""
+    status, header, body = split(node.raw(request.replace("\n", "\r\n").encode(), timeout=5, **where))
+    return int(status.split()[1]), header, body
+
+
+@test
+def knows_its_names(node):
+    "answers over TCP only to addresses and names of its own, so that no page can make a browser read it"
+    tcp, local = LISTENING["tcp"], LISTENING["unix"]
+    for host, status in {"127.0.0.1:1234": 200, "localhost": 200, "[::1]:1": 200, "wire:1234": 200, "WIRE": 200,
+                         node.address: 200, "evil.example": 421, "evil.example:1234": 421, "wire.evil": 421,
+                         "": 421}.items():
+        request = f"GET {V1} HTTP/1.1\nHost: {host}\nConnection: close\n\n"
+        assert stranger(node, request, **tcp)[0] == status, host
+        assert stranger(node, request, **local)[0] == 200, host
+    request = f"GET {HEALTH} HTTP/1.1\nHost: evil.example\nConnection: close\n\n"
+    status, _, body = stranger(node, request, **tcp)
+    error = json.loads(body)
+    assert (error["code"], error["reason"]) == (421, "wrong-host") and "AllowedHosts=" in error["error"], error
+    assert stranger(node, f"GET {V1} HTTP/1.0\n\n", **tcp)[0] == 200
+    daemon = start(node, "--listen", "127.0.0.1:1054", "--config",
+                   write(node, "/etc/diag/hosts.conf", "[Listen]\nAllowedHosts=other.example\n"))
+    eventually(lambda: get(node, V1, {"Host": "other.example"}, port=1054).status == 200)
+    assert get(node, V1, {"Host": "evil.example"}, port=1054).status == 421
+    assert daemon.stop(STOP_WITHIN) == 0
+
+
+@test
+def refuses_pages_of_others(node):
+    "lets no page of another host change anything, and takes no form"
+    url = V2 + "/maintenance"
+    body = b'{"for_seconds":60,"reason":"test"}'
+    json_type = {"Content-Type": "application/json"}
+    for where in LISTENING.values():
+        for origin in ("http://evil.example", "null", "https://localhost:1", "http://localhost.evil"):
+            for method in ("PUT", "DELETE", "POST"):
+                answer = node.request(method, url, {**json_type, "Origin": origin}, body, **where)
+                assert (answer.status, answer.json()["reason"]) == (403, "cross-origin"), (origin, answer)
+            assert get(node, V1, {"Origin": origin}, **where).status == 200
+    for more in ({}, {"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"}):
+        answer = node.request("PUT", url, more, body, **LISTENING["unix"])
+        assert (answer.status, answer.json()["reason"]) == (415, "not-json"), (more, answer)
+    assert get(node, V2).json()["maintenance"] is None
+    request = f"PUT {url} HTTP/1.1\nHost: localhost\nContent-Type: application/json\nContent-Length: 65537\n\n"
+    assert stranger(node, request, **LISTENING["unix"])[0] == 413
+
+
+ASK_AS = """
+import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(f"{sys.argv[2]} HTTP/1.1\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n".encode())
+while data := s.recv(65536):
+    sys.stdout.write(data.decode())
+"""
+
+
+def ask_as(node, who, line, unix):
+    """Status and JSON of an answer to somebody else than root, over a Unix socket."""
+    answer = node.exec("setpriv", *who, "python3", "-c", ASK_AS, unix, line).stdout
+    head, _, body = answer.partition("\n\n")      # text: it had CR LF
+    return int(head.split()[1]), json.loads(body)
+
+
+@test
+def knows_who_may_what(node):
+    "knows who asks at its local socket: root and group diag may do all, others may read the health"
+    groups = node.root / "etc/group"
+    if not re.search("^diag:", groups.read_text(), re.M):
+        with groups.open("a") as f:
+            f.write("diag:x:4711:\n")
+    gid = re.search("^diag:[^:]*:([0-9]+):", groups.read_text(), re.M)[1]
+    anybody = ("--reuid", "65534", "--regid", "65534", "--clear-groups")
+    operator = ("--reuid", "65534", "--regid", "65534", "--groups", gid)
+    proxy = ("--reuid", "12345", "--regid", "65534", "--clear-groups")
+    with agent(node, config="[Listen]\nTrustedProxy=uid:12345 grants=read\n") as where:
+        component = f"GET {V2}/components/bad.service"
+        change = f"DELETE {V2}/maintenance"
+        for who in (anybody, operator, proxy):
+            assert ask_as(node, who, f"GET {HEALTH}", **where)[0] == 200
+        for who, line, needed in ((anybody, component, "read"), (anybody, change, "operate"), (proxy, change, "operate")):
+            status, error = ask_as(node, who, line, **where)
+            assert (status, error["code"], error["reason"]) == (403, 403, "not-allowed"), error
+            for word in (f"class {needed}", f"uid {who[1]}", "root", "group diag"):
+                assert word in error["error"], error
+        assert ask_as(node, proxy, component, **where)[0] == 200
+        assert ask_as(node, operator, component, **where)[0] == 200
+        assert ask_as(node, operator, change, **where)[0] == 200
+        assert node.request("DELETE", V2 + "/maintenance", **where).status == 200
+        log = eventually(lambda: re.findall("refused GET .*class.*", node.daemons[-1].output()))
+        assert "/components/bad.service of uid 65534" in log[0] and len(log) == 1, log
+    answer = get(node, V2 + "/components/bad.service", **LISTENING["tcp"])
+    assert answer.status == 403 and "nobody has over TCP" in answer.json()["error"], answer
+
+
+# --- those who behave badly ---
+
+
+class Crowd:
+    """Connections from one of this node's loopback addresses, closed in the end whatever happens."""
+
+    def __init__(self, node, address, port=1234):
+        self.node, self.address, self.port, self.sockets = node, address, port, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for s in self.sockets:
+            s.close()
+
+    def open(self, n):
+        def connect():
+            return [socket.create_connection(("127.0.0.1", self.port), 5, (self.address, 0)) for _ in range(n)]
+        fresh = self.node.in_network(connect)
+        self.sockets += fresh
+        return fresh
+
+
+def serves_others(node):
+    for where in LISTENING.values():
+        for url in (V1, HEALTH):
+            answer = get(node, url, timeout=5, **where)
+            assert answer.status == 200 and answer.body.endswith(b"}\n"), (where, answer)
+
+
+def hung_up(s):
+    """No bytes, and an end: the other side did not want this connection."""
+    try:
+        return s.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+@test
+def serves_others_beside_a_crowd(node):
+    "has 64 places for each address, and serves others meanwhile"
+    with Crowd(node, "127.0.0.2") as crowd:
+        first = crowd.open(64)
+        for s in first:
+            s.sendall(f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert s.recv(12) == b"HTTP/1.1 200"
+        for s in crowd.open(20):
+            assert hung_up(s)
+        serves_others(node)
+        first[0].close()
+        eventually(lambda: not crowded(crowd))
+
+
+def crowded(crowd):
+    s, = crowd.open(1)
+    s.sendall(f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return hung_up(s)
+
+
+@test
+def serves_others_beside_half_open_ones(node):
+    "serves others while many say half of something, or nothing"
+    beginnings = (b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: loc",
+                  b"PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\nxx",
+                  b"PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n")
+    with contextlib.ExitStack() as stack:
+        for i in range(2, 8):
+            for j, s in enumerate(stack.enter_context(Crowd(node, f"127.0.0.{i}")).open(60)):
+                s.sendall(beginnings[j % len(beginnings)])
+        serves_others(node)
+
+
+@test
+def serves_others_beside_those_who_never_read(node):
+    "serves others while somebody asks for thousands of answers and takes none of them"
+    request = f"GET {V2} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 100
+    with Crowd(node, "127.0.0.9") as crowd:
+        for s in crowd.open(20):
+            s.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(100):
+                    s.send(request)
+        serves_others(node)
+
+
+@test
+def serves_others_beside_a_flood(node):
+    "serves others while somebody connects and asks as fast as he can"
+    over = threading.Event()
+
+    def flood(address):
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                with socket.create_connection(("127.0.0.1", 1234), 5, (address, 0)) as s:
+                    s.sendall(f"GET {V2} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 50)
+                    s.recv(1000)
+
+    threads = [threading.Thread(target=node.in_network, args=(lambda i=i: flood(f"127.0.0.{i}"),)) for i in (10, 11, 12)]
+    for t in threads:
+        t.start()
+    try:
+        for _ in range(10):
+            serves_others(node)
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
+@test
+def lets_few_of_one_address_wait(node):
+    "lets 8 requests of one address wait, answers the others at once, and lets others wait all the same"
+    etag = get(node, HEALTH).headers["ETag"]
+    wait = f"GET {HEALTH} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {etag}\r\nPrefer: wait=3\r\n\r\n".encode()
+    with Crowd(node, "127.0.0.20") as crowd, Crowd(node, "127.0.0.21") as others:
+        waiting = crowd.open(20)
+        begun = time.monotonic()
+        for s in waiting:
+            s.sendall(wait)
+        other, = others.open(1)
+        other.sendall(wait)
+        answered = 0
+        while answered < 12:
+            ready, _, _ = select.select(waiting, [], [], 5)
+            assert ready and time.monotonic() - begun < 3, answered
+            for s in ready:
+                assert s.recv(12) == b"HTTP/1.1 304"
+                waiting.remove(s)
+                answered += 1
+        assert not select.select([other], [], [], 0)[0]
+        for s in (*waiting, other):
+            assert s.recv(12) == b"HTTP/1.1 304"
+        assert time.monotonic() - begun > 2.9
+
+
+@test
+def counts_what_it_does(node):
+    "says in its metrics how many it answered, and how many it sent away, and why"
+    text = get(node, "/metrics").body.decode()
+    values = {k: float(v) for k, v in re.findall(r"^(diag_http\S+) (\S+)$", text, re.M)}
+    for reason in ("wrong-host", "cross-origin", "too-large", "too-many-connections", "not-allowed"):
+        assert values[f'diag_http_refused_total{{reason="{reason}"}}'] > 0, (reason, values)
+    for code in ("200", "304", "403", "404", "415", "421"):
+        assert values[f'diag_http_requests_total{{code="{code}"}}'] > 0, (code, values)
+    assert values["diag_http_parked_refused_total"] >= 12
+    assert values['diag_http_connections_limit{listener="127.0.0.1:1234"}'] > 64
+
+
 # --- configuration ---
 
 
@@ -474,6 +723,56 @@ def runs_as_anybody(node):
     assert mine == theirs
     assert daemon.stop(STOP_WITHIN) == 0
     assert not (node.root / "tmp/x").exists()
+
+
+# --- heads that do not say what they seem to ---
+
+
+@test
+def accounts_for_every_byte(node):
+    "refuses a head that somebody else may read differently, and takes nothing behind it for a request"
+    maintenance = "/system/health/v2/node/maintenance"
+    body = b'{"for_seconds": 60, "reason": "smuggled"}'
+    sets = (f"PUT {maintenance} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n").encode()
+    smuggled = sets + b"\r\n" + body
+    line, host = b"GET /livez HTTP/1.1\r\n", b"Host: localhost\r\n"
+    heads = {
+        "fold": host + b"X: a\r\n b\r\n\r\n",
+        "fold of nothing": host + b"X: a\r\n \r\n\r\n",
+        "fold of nothing, LF": host + b"X: a\n \n\n",
+        "hidden length": host + b"Content-Length:\r\n %d\r\n\r\n" % len(smuggled),
+        "made length": host + b"Content: 5\r\n -Length\r\n\r\nhello",
+        "made length, in place": host + b"Content:5\r\n\t-Length\r\n\r\nhello",
+        "made chunks": host + b"Transfer: chunked\r\n -Encoding\r\n\r\n0\r\n\r\n",
+        "spoilt chunks": host + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n x\r\n\r\nabc",
+        "no name": host + b": x\r\n",
+        "no name, nothing": host + b":\r\n",
+        "no name behind LF": b"Host: localhost\n: x\r\n",
+        "NUL in a length": host + b"Content-Length: 5\x00999\r\n\r\nhello",
+        "NUL in Host": b"Host: localhost\x00.evil\r\n\r\n",
+        "NUL at an end": b"Host: localhost\x00\r\n\r\n",
+        "NUL as a line": host + b"\x00x\r\n",
+        "LF": b"Host: localhost\nX: a\r\n\r\n",
+        "LF in the end": host + b"X: a\n\r\n",
+        "LF alone": host + b"\n",
+    }
+    cases = {what: line + head for what, head in heads.items()}
+    cases["NUL in the target"] = b"GET /livez\x00/x HTTP/1.1\r\n" + host + b"\r\n"
+    cases["NUL in the method"] = b"G\x00ET /livez HTTP/1.1\r\n" + host + b"\r\n"
+    cases["LF behind the request line"] = b"GET /livez HTTP/1.1\n" + host + b"\r\n"
+    cases["hidden Origin"] = sets + b"Origin: http://evil\r\n x\r\n\r\n" + body
+    for what, data in cases.items():
+        raw = node.raw(data + smuggled, timeout=5, **LISTENING["unix"])
+        assert re.findall(rb"HTTP/1\.1 \d+", raw) in ([b"HTTP/1.1 400"], []), (what, raw)
+        assert not raw or b"\r\nConnection: close\r\n" in raw, (what, raw)
+        assert get(node, V2).json()["maintenance"] is None, what
+    # It was a request indeed, and heads that are long, have blanks, or come in pieces are none of these.
+    good = line + host + b"A:b\r\nC: \t d \r\nE:\r\n" + b"".join(b"X%d: y\r\n" % i for i in range(200)) + b"\r\n"
+    raw = node.raw(good * 3 + smuggled + good.replace(b"A:b", b"Connection: close"), timeout=5, **LISTENING["unix"])
+    assert len(re.findall(rb"HTTP/1\.1 2\d\d ", raw)) == 5, raw
+    assert get(node, V2).json()["maintenance"]["reason"] == "smuggled"
+    assert node.request("DELETE", maintenance, **LISTENING["unix"]).status in (200, 204)
 
 
 @test
