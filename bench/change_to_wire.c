@@ -8,6 +8,9 @@
  * itself has noted for the change (StateChangeTimestampMonotonic) to the last byte of the first answer
  * that shows it. A component that changes again within 60 s wakes nobody at once, by design: so unless
  * each unit changes only once, a round through all of them should take SECONDS > 60.
+ *
+ * The node may have more units than these. Then not all fit into the short form that is asked for, but
+ * those that are not healthy come first.
  */
 
 #include <pthread.h>
@@ -76,10 +79,19 @@ static void word_of(const char *p, const char *end, const char *key, char word[s
         (void)snprintf(word, WORD_MAX, "%.*s", (int)n, v);
 }
 
+static void watcher_see(struct watcher *w, size_t i, const char *code, uint64_t at_nsec)
+{
+        if (i >= w->n_units || streq(w->seen[i].code, code))
+                return;
+        (void)stpcpy(w->seen[i].code, code);
+        w->seen[i].at_nsec = at_nsec;
+}
+
 static void watcher_take(struct watcher *w, const struct answer *a, uint64_t at_nsec)
 {
         static const char name[] = "{\"name\":\"bench-";
         const char *p = strstr(a->body, "\"components\":"), *next;
+        bool truncated = strstr(a->body, "\"truncated\":true"), listed[UNITS_MAX] = {false};
 
         pthread_mutex_lock(&w->lock);
         for (p = p ? strstr(p, name) : NULL; p; p = next) {
@@ -88,11 +100,13 @@ static void watcher_take(struct watcher *w, const struct answer *a, uint64_t at_
 
                 next = strstr(p + 1, name);
                 word_of(p, next ? next : a->bytes + a->n, "\"code\":\"", code);
-                if (i >= w->n_units || streq(w->seen[i].code, code))
-                        continue;
-                (void)stpcpy(w->seen[i].code, code);
-                w->seen[i].at_nsec = at_nsec;
+                if (i < UNITS_MAX)
+                        listed[i] = true;
+                watcher_see(w, i, code, at_nsec);
         }
+        for (size_t i = 0; truncated && i < w->n_units; i++)
+                if (!listed[i])
+                        watcher_see(w, i, "", at_nsec);
         pthread_cond_broadcast(&w->changed);
         pthread_mutex_unlock(&w->lock);
         atomic_fetch_add(&w->n_answers, 1);
