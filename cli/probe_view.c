@@ -21,7 +21,7 @@ void probe_view_count(struct buf *out, const struct diag_component *c)
 }
 
 /* What may be long comes last, because a line is cut at the terminal's edge. */
-void probe_view_line(struct buf *out, const struct status_view *v, const struct diag_probe *p)
+void probe_view_line(struct buf *out, const struct probe_view *v, const struct diag_probe *p)
 {
         const char *text = probe_text(p);
 
@@ -41,7 +41,7 @@ void probe_view_line(struct buf *out, const struct status_view *v, const struct 
 
 /* --- all of it ------------------------------------------------------------------------------------ */
 
-static void field_why(struct buf *out, _unused_ const struct status_view *v,
+static void field_why(struct buf *out, _unused_ const struct probe_view *v,
                       const struct diag_probe *p)
 {
         const char *code = p->code == DIAG_CODE_OK ? "" : diag_code_to_string(p->code);
@@ -51,7 +51,7 @@ static void field_why(struct buf *out, _unused_ const struct status_view *v,
                 buf_printf(out, str_empty(p->text) ? "%s" : " (%s)", code);
 }
 
-static void field_last_run(struct buf *out, const struct status_view *v, const struct diag_probe *p)
+static void field_last_run(struct buf *out, const struct probe_view *v, const struct diag_probe *p)
 {
         if (!p->last_run_wall_usec) {
                 buf_puts(out, "never");
@@ -62,7 +62,7 @@ static void field_last_run(struct buf *out, const struct status_view *v, const s
         text_append_took(out, p->took_usec);
 }
 
-static void field_next_run(struct buf *out, const struct status_view *v, const struct diag_probe *p)
+static void field_next_run(struct buf *out, const struct probe_view *v, const struct diag_probe *p)
 {
         if (p->skipped)
                 buf_puts(out, "not while its unit is down");
@@ -73,7 +73,7 @@ static void field_next_run(struct buf *out, const struct status_view *v, const s
 }
 
 /* In the order of time. */
-static void field_runs(struct buf *out, _unused_ const struct status_view *v,
+static void field_runs(struct buf *out, _unused_ const struct probe_view *v,
                        const struct diag_probe *p)
 {
         unsigned n = p->n_window < DIAG_PROBE_WINDOW ? p->n_window : DIAG_PROBE_WINDOW;
@@ -82,7 +82,7 @@ static void field_runs(struct buf *out, _unused_ const struct status_view *v,
                 buf_puts(out, p->window >> n & 1 ? PASSED : FAILED);
 }
 
-static void field_counts(struct buf *out, _unused_ const struct status_view *v,
+static void field_counts(struct buf *out, _unused_ const struct probe_view *v,
                          const struct diag_probe *p)
 {
         if (p->fail_after && p->pass_after)
@@ -93,7 +93,7 @@ static void field_counts(struct buf *out, _unused_ const struct status_view *v,
 /* A field that has nothing to say is left out. */
 static const struct {
         const char *label;
-        void (*write)(struct buf *out, const struct status_view *v, const struct diag_probe *p);
+        void (*write)(struct buf *out, const struct probe_view *v, const struct diag_probe *p);
 } fields[] = {
         {"why",      field_why     },
         {"last run", field_last_run},
@@ -102,7 +102,7 @@ static const struct {
         {"in a row", field_counts  },
 };
 
-void probe_view_all(struct buf *out, const struct status_view *v, const struct diag_probe *p)
+void probe_view_all(struct buf *out, const struct probe_view *v, const struct diag_probe *p)
 {
         _cleanup_(buf_done) struct buf value = {0};
 
@@ -111,7 +111,7 @@ void probe_view_all(struct buf *out, const struct status_view *v, const struct d
         buf_puts(out, " (");
         text_append_clean(out, p->kind);
         buf_puts(out, "): ");
-        term_paint(v->term, out, status_view_hue(p->health), diag_health_to_string(p->health));
+        term_paint(v->term, out, hue_of_health(p->health), diag_health_to_string(p->health));
         buf_putc(out, '\n');
         for (size_t i = 0; i < ELEMENTSOF(fields); i++) {
                 buf_clear(&value);

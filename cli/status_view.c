@@ -18,26 +18,15 @@
 #define NAME_LEAST     20u
 #define NOTHING        "-"
 
-static const enum hue health_hues[DIAG_N_HEALTH] = {
-        [DIAG_UNKNOWN] = HUE_UNSURE,
-        [DIAG_HEALTHY] = HUE_GOOD,
-        [DIAG_UNHEALTHY] = HUE_BAD,
-};
-
 static const enum diag_health worst_first[DIAG_N_HEALTH] = {
         DIAG_UNHEALTHY,
         DIAG_UNKNOWN,
         DIAG_HEALTHY,
 };
 
-enum hue status_view_hue(enum diag_health h)
-{
-        return health_hues[h];
-}
-
 static void paint_health(const struct term *t, struct buf *out, enum diag_health h)
 {
-        term_paint(t, out, health_hues[h], diag_health_to_string(h));
+        term_paint(t, out, hue_of_health(h), diag_health_to_string(h));
 }
 
 static void append_age_of(struct buf *out, const struct status_view *v, uint64_t wall_usec)
@@ -195,7 +184,7 @@ static enum hue cell_health(struct buf *out, const void *row, _unused_ const voi
         const struct diag_component *c = row;
 
         buf_puts(out, diag_health_to_string(c->health));
-        return health_hues[c->health];
+        return hue_of_health(c->health);
 }
 
 /* What systemd said last is not what it is now. */
@@ -262,13 +251,15 @@ static enum hue cell_why(struct buf *out, const void *row, _unused_ const void *
 static void lines_of_probes(struct buf *out, const void *row, const void *userdata)
 {
         const struct diag_component *c = row;
+        const struct status_view *v = userdata;
+        const struct probe_view view = {v->term, v->now_wall_usec};
 
         if (c->health == DIAG_HEALTHY || is_old_news(c))
                 return;
         for (size_t i = 0; i < c->n_probes; i++) {
                 if (c->probes[i].health == DIAG_HEALTHY || c->probes[i].skipped)
                         continue;
-                probe_view_line(out, userdata, &c->probes[i]);
+                probe_view_line(out, &view, &c->probes[i]);
                 buf_putc(out, '\n');
         }
 }
@@ -548,6 +539,6 @@ void status_view_component(struct buf *out, const struct status_view *v,
                         buf_printf(out, "  %-9s %s\n", fields[i].label, buf_cstr(&value));
         }
         for (size_t i = 0; i < c->n_probes; i++)
-                probe_view_all(out, v, &c->probes[i]);
+                probe_view_all(out, &(struct probe_view){v->term, v->now_wall_usec}, &c->probes[i]);
         put_output(out, v, c);
 }

@@ -19,6 +19,3 @@ void status_view_overview(struct buf *out, const struct status_view *v);
 /** status_view_component() - all that is known of one component, its output included. */
 void status_view_component(struct buf *out, const struct status_view *v,
                            const struct diag_component *c);
-
-/** status_view_hue() - the colour of a health. */
-enum hue status_view_hue(enum diag_health h) _const_;

@@ -68,6 +68,17 @@ void term_paint(const struct term *t, struct buf *out, enum hue hue, const char 
         buf_puts(out, "\033[0m");
 }
 
+enum hue hue_of_health(enum diag_health h)
+{
+        static const enum hue hues[DIAG_N_HEALTH] = {
+                [DIAG_UNKNOWN] = HUE_UNSURE,
+                [DIAG_HEALTHY] = HUE_GOOD,
+                [DIAG_UNHEALTHY] = HUE_BAD,
+        };
+
+        return hues[h];
+}
+
 int term_flush(int fd, const struct buf *b)
 {
         size_t done = 0;

@@ -7,6 +7,7 @@
  */
 
 #include "base/buf.h"
+#include "model/health.h"
 
 struct term {
         unsigned n_columns; /* 0: as many as it takes */
@@ -28,6 +29,9 @@ struct term term_of(int fd);
 
 /** term_paint() - append @text, which is clean already, in a colour if there are any. */
 void term_paint(const struct term *t, struct buf *out, enum hue hue, const char *text);
+
+/** hue_of_health() - the same everywhere. */
+enum hue hue_of_health(enum diag_health h) _const_;
 
 /** term_flush() - write all of @b to @fd. 0 or -errno. */
 int term_flush(int fd, const struct buf *b);
