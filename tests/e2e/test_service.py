@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -551,13 +550,9 @@ def accounts(node):
 
 
 def copy_source(node):
-    """What is under version control or would be; and that apt-get need not be asked for anything."""
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=SOURCE, text=True, check=True,
-                           capture_output=True).stdout.splitlines()
-    for name in names:
-        to = node.root / "src" / name
-        to.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(SOURCE / name, to)
+    """All but what was built; and that apt-get need not be asked for anything. There may be no git."""
+    shutil.copytree(SOURCE, node.root / "src", symlinks=True,
+                    ignore=shutil.ignore_patterns(".git", "build*", "__pycache__"))
     for directory in ("info", "updates"):
         (node.root / "var/lib/dpkg" / directory).mkdir(parents=True)
     shutil.copy2("/var/lib/dpkg/status", node.root / "var/lib/dpkg/status")
