@@ -299,6 +299,24 @@ def sandbox_suffices(node):
 
 
 @test
+def no_state_directory(node):
+    "refuses maintenance that the next start would forget, says why, and tells the truth all the same"
+    node.systemctl("stop", SERVICE)
+    node.exec("mv", "/var/lib/diag/agentd", "/var/lib/diag/away")
+    try:
+        node.systemctl("start", SERVICE)
+        refused = node.exec("diag", "maintenance", "start", "--for", "1h", "--reason", "new disks", check=False)
+        assert refused.returncode != 0 and "/var/lib/diag/agentd" in refused.stderr, refused
+        assert node.get(V2).json()["maintenance"] is None
+        settled(node)
+    finally:
+        node.systemctl("stop", SERVICE)
+        node.exec("mv", "/var/lib/diag/away", "/var/lib/diag/agentd")
+        node.systemctl("start", SERVICE)
+    settled(node)
+
+
+@test
 def dcos_path(node):
     "takes the place of dcos-diagnostics at its Unix socket by the drop-in that it ships"
     example = INSTALL / "usr/share/doc/diag/examples/dcos.socket.conf"
