@@ -60,12 +60,6 @@ static int address_of_route(int family, char address[static INET6_ADDRSTRLEN])
         return 0;
 }
 
-/* Of memory, of descriptors: it says nothing about the network. */
-static bool is_shortage(int error)
-{
-        return error == -EMFILE || error == -ENFILE || error == -ENOMEM || error == -ENOBUFS;
-}
-
 static void set_address(struct identity *id, const char *address)
 {
         if (streq(id->address, address))
@@ -140,9 +134,9 @@ static void ask_route(struct identity *id)
         char address[INET6_ADDRSTRLEN] = "";
         int k = address_of_route(AF_INET, address);
 
-        if (k < 0 && !is_shortage(k))
+        if (k < 0 && !err_is_shortage(k))
                 k = address_of_route(AF_INET6, address);
-        if (!is_shortage(k))
+        if (!err_is_shortage(k))
                 set_address(id, address);
 }
 

@@ -130,12 +130,6 @@ static const char *newest_lines(const char *text, size_t n, bool *truncated)
         return text + from;
 }
 
-/* Memory, descriptors, processes: what there is too little of now, there may be later. */
-static bool is_shortage(int error)
-{
-        return error == -ENOMEM || error == -EAGAIN || error == -EMFILE || error == -ENFILE;
-}
-
 static void retry(struct tail *tail)
 {
         tail->due_mono_usec = now_mono_usec() + RETRY_USEC;
@@ -160,7 +154,7 @@ static void set_text(struct tail *tail, const char *text, bool truncated)
 
 static void cannot_read(struct tail *tail, int error)
 {
-        if (is_shortage(error))
+        if (err_is_shortage(error))
                 retry(tail);
         set_text(tail, CANNOT_BE_READ, false);
 }

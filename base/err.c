@@ -3,6 +3,7 @@
  * allocation, so that "out of memory" can be reported like anything else.
  */
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -45,4 +46,10 @@ int err_prefix(struct err *e, const char *fmt, ...)
                 (void)snprintf(e->text + n, sizeof(e->text) - (size_t)n, "%s", rest);
         scrub(e->text);
         return e->code;
+}
+
+bool err_is_shortage(int code)
+{
+        return code == -ENOMEM || code == -ENOBUFS || code == -EAGAIN || code == -EMFILE ||
+               code == -ENFILE;
 }

@@ -21,5 +21,8 @@ struct err {
  */
 int err_set(struct err *e, int code, const char *fmt, ...) _printf_(3, 4);
 
+/** err_is_shortage() - memory, descriptors, processes: what @code lacks now there may be later. */
+bool err_is_shortage(int code);
+
 /** err_prefix() - put what we were doing in front of what failed: "FILE:12: …". Returns e->code, 0 without @e. */
 int err_prefix(struct err *e, const char *fmt, ...) _printf_(2, 3);
