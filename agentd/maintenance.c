@@ -5,7 +5,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,13 +39,6 @@ struct maintenance {
 
 /* --- text ----------------------------------------------------------------------------------------- */
 
-static bool is_control(const char *s, size_t n)
-{
-        unsigned char c = (unsigned char)s[0];
-
-        return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0;
-}
-
 static bool text_is_valid(const char *s)
 {
         size_t n = strnlen(s, MAINTENANCE_REASON_MAX + 1), k;
@@ -54,8 +46,8 @@ static bool text_is_valid(const char *s)
         if (n == 0 || n > MAINTENANCE_REASON_MAX)
                 return false;
         for (size_t i = 0; i < n; i += k) {
-                k = utf8_sequence(s + i, n - i);
-                if (k == 0 || is_control(s + i, k))
+                k = utf8_harmless(s + i, n - i);
+                if (k == 0)
                         return false;
         }
         return true;
@@ -183,24 +175,13 @@ static int save(struct maintenance *m, const struct state *s, struct err *e)
         return fs_replace(m->path, text.data, text.n, 0600, e);
 }
 
-/* Not replaced by an empty one: that needs room on a disk that may be full. */
+/*
+ * Not replaced by an empty one: that needs room on a disk that may be full. Should it come back after a
+ * crash, it ends by itself.
+ */
 static int remove_file(const struct maintenance *m, struct err *e)
 {
-        _cleanup_(freep) char *dir = NULL;
-        _cleanup_(closep) int fd = -1;
-        const char *slash;
-
-        if (!m->path)
-                return 0;
-        if (unlink(m->path) < 0 && errno != ENOENT)
-                return err_set(e, -errno, "cannot remove %s: %s", m->path, strerror(errno));
-        /* Should this fail, the worst is that it comes back after a crash, and then ends by itself. */
-        slash = strrchr(m->path, '/');
-        dir = slash ? strndup(m->path, (size_t)(slash - m->path) + 1) : strdup(".");
-        fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-        if (fd >= 0)
-                (void)fsync(fd);
-        return 0;
+        return m->path ? fs_remove(m->path, e) : 0;
 }
 
 /* --- time ----------------------------------------------------------------------------------------- */

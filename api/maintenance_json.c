@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "api/maintenance_json.h"
+#include "base/json_write.h"
 
 static int read_for(uint64_t *ret_usec, const json_t *v, struct err *e)
 {
@@ -21,12 +22,15 @@ static int read_for(uint64_t *ret_usec, const json_t *v, struct err *e)
         return 0;
 }
 
-/* C0, DEL, and C1, which UTF-8 spells c2 80 … c2 9f: a terminal obeys any of them. */
-static bool has_control_character(const char *s)
+static bool has_control_character(const char *s, size_t n)
 {
-        for (const unsigned char *c = (const unsigned char *)s; *c; c++)
-                if (*c < 0x20 || *c == 0x7f || (c[0] == 0xc2 && c[1] < 0xa0))
+        size_t k;
+
+        for (size_t i = 0; i < n; i += k) {
+                k = utf8_harmless(s + i, n - i);
+                if (k == 0)
                         return true;
+        }
         return false;
 }
 
@@ -42,7 +46,7 @@ static int read_reason(char ret[static MAINTENANCE_BODY_REASON_MAX + 1], const j
         if (json_string_length(v) > MAINTENANCE_BODY_REASON_MAX)
                 return err_set(e, -EBADMSG, "reason is longer than %u bytes",
                                MAINTENANCE_BODY_REASON_MAX);
-        if (has_control_character(s))
+        if (has_control_character(s, json_string_length(v)))
                 return err_set(e, -EBADMSG, "reason has a control character");
         memcpy(ret, s, json_string_length(v) + 1);
         return 0;

@@ -134,3 +134,15 @@ int fs_replace(const char *path, const void *data, size_t n, mode_t mode, struct
         r = write_and_rename(fd, tmp, path, dir_fd, data, n, mode);
         return r < 0 ? err_set(e, r, "cannot write %s: %s", path, strerror(-r)) : 0;
 }
+
+int fs_remove(const char *path, struct err *e)
+{
+        _cleanup_(closep) int dir_fd = -1;
+
+        if (unlink(path) < 0 && errno != ENOENT)
+                return err_set(e, -errno, "cannot remove %s: %s", path, strerror(errno));
+        dir_fd = open_directory_of(path);
+        if (dir_fd >= 0)
+                (void)fsync(dir_fd); /* else it may come back after a crash */
+        return 0;
+}

@@ -18,3 +18,6 @@ int fs_read(const char *path, size_t n_max, char **ret, size_t *ret_n, struct er
 
 /** fs_replace() - write a temporary beside @path, sync it, rename it over @path. */
 int fs_replace(const char *path, const void *data, size_t n, mode_t mode, struct err *e);
+
+/** fs_remove() - no file of that name is no error. */
+int fs_remove(const char *path, struct err *e);

@@ -87,6 +87,18 @@ size_t utf8_sequence(const char *s, size_t n)
         return len;
 }
 
+size_t utf8_harmless(const char *s, size_t n)
+{
+        size_t n_sequence = utf8_sequence(s, n);
+        unsigned char c = (unsigned char)s[0];
+
+        if (n_sequence == 1 && (c < 0x20 || c == 0x7f))
+                return 0;
+        if (n_sequence == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0)
+                return 0;
+        return n_sequence;
+}
+
 /* Ends a run of plain bytes where something must be escaped: 0 = plain, else what to write instead. */
 static const char *escape_of(const char *s, size_t len, char hex[static 8])
 {

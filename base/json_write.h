@@ -39,3 +39,6 @@ void jw_member_time(struct json_writer *w, const char *key, uint64_t wall_usec);
 
 /** utf8_sequence() - length of the valid UTF-8 sequence at @s (1–4), 0 when there is none. */
 size_t utf8_sequence(const char *s, size_t n);
+
+/** utf8_harmless() - the same, and 0 for what a terminal obeys: C0, DEL, C1. */
+size_t utf8_harmless(const char *s, size_t n);

@@ -84,26 +84,13 @@ static void write_line(enum log_level level, const char *text)
                 ;
 }
 
-/* C0, DEL, C1 (which a terminal obeys, too), and what is not UTF-8. 0: none of them. */
-static size_t harmless_bytes(const char *s, size_t n)
-{
-        size_t n_sequence = utf8_sequence(s, n);
-        unsigned char c = (unsigned char)s[0];
-
-        if (n_sequence == 1 && (c < 0x20 || c == 0x7f))
-                return 0;
-        if (n_sequence == 2 && c == 0xc2 && (unsigned char)s[1] < 0xa0)
-                return 0;
-        return n_sequence;
-}
-
 /* A foreign newline must not forge a line of ours, nor anything else move the cursor of who reads it. */
 static void mask(char *text)
 {
         size_t n = strlen(text), n_harmless;
 
         for (size_t i = 0; i<n; i += n_harmless> 0 ? n_harmless : 1) {
-                n_harmless = harmless_bytes(text + i, n - i);
+                n_harmless = utf8_harmless(text + i, n - i);
                 if (n_harmless == 0)
                         text[i] = ' ';
         }

@@ -99,6 +99,21 @@ START_TEST(replaces_with_the_mode_it_is_told)
 }
 END_TEST
 
+START_TEST(removes)
+{
+        struct err e = {0};
+
+        ck_assert_int_eq(fs_replace("f", "x", 1, 0600, &e), 0);
+        ck_assert_int_eq(fs_remove("f", &e), 0);
+        ck_assert_int_lt(access("f", F_OK), 0);
+        ck_assert_int_eq(fs_remove("f", &e), 0);
+        ck_assert_int_eq(mkdir("d", 0700), 0);
+        ck_assert_int_eq(fs_remove("d", &e), -EISDIR);
+        ck_assert_str_eq(e.text, "cannot remove d: Is a directory");
+        ck_assert_int_eq(rmdir("d"), 0);
+}
+END_TEST
+
 START_TEST(leaves_no_temporary_behind)
 {
         struct err e = {0};
@@ -134,6 +149,7 @@ int main(void)
         tcase_add_test(tc, reads_files_without_a_size);
         tcase_add_test(tc, refuses_what_is_no_file);
         tcase_add_test(tc, replaces_with_the_mode_it_is_told);
+        tcase_add_test(tc, removes);
         tcase_add_test(tc, leaves_no_temporary_behind);
         tcase_add_test(tc, takes_absolute_paths);
         suite_add_tcase(s, tc);

@@ -70,6 +70,30 @@ START_TEST(knows_utf8)
 }
 END_TEST
 
+START_TEST(knows_what_a_terminal_obeys)
+{
+        static const struct {
+                const char *bytes;
+                size_t want;
+        } cases[] = {
+                {"a",            1},
+                {"\n",           0},
+                {"\x1b",         0},
+                {"\x7f",         0},
+                {"\xc2\x80",     0},
+                {"\xc2\x9f",     0},
+                {"\xc2\xa0",     2},
+                {"\xc3\x80",     2},
+                {"\xff",         0},
+                {"\xe2\x82\xac", 3},
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                ck_assert_uint_eq(utf8_harmless(cases[i].bytes, strlen(cases[i].bytes)),
+                                  cases[i].want);
+}
+END_TEST
+
 static const struct {
         uint64_t usec;
         const char *want;
@@ -146,6 +170,7 @@ int main(void)
 
         tcase_add_loop_test(tc, escapes_strings, 0, ELEMENTSOF(strings));
         tcase_add_loop_test(tc, knows_utf8, 0, ELEMENTSOF(sequences));
+        tcase_add_test(tc, knows_what_a_terminal_obeys);
         tcase_add_loop_test(tc, writes_seconds, 0, ELEMENTSOF(seconds));
         tcase_add_test(tc, puts_commas_where_they_belong);
         tcase_add_test(tc, leaves_errors_to_the_buffer);
