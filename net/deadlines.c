@@ -47,7 +47,7 @@ int deadlines_add(struct deadlines *s, struct deadline *d)
 {
         if (s->n == s->n_room) {
                 size_t n_room = s->n_room ? 2 * s->n_room : ROOM_MIN;
-                void *longer = reallocarray(s->heap, n_room, sizeof(*s->heap));
+                void *longer = reallocarray(s->heap, n_room, sizeof(struct deadline *));
 
                 if (!longer)
                         return -ENOMEM;

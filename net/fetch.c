@@ -384,7 +384,7 @@ static curl_socket_t on_open(void *userdata, _unused_ curlsocktype purpose,
         struct fetch *t = userdata;
         int fd;
 
-        if (t->course.sent_usec && fault_is_lost(t->easy)) {
+        if (t->course.sent_usec && fault_is_lost(t->easy, &t->course)) {
                 t->course.refused = -ETIMEDOUT;
                 return CURL_SOCKET_BAD;
         }
@@ -502,18 +502,19 @@ static CURLcode set_callbacks(struct fetch *t)
         return k;
 }
 
-/* With TLS 1.3 a refusal comes when the connection is made for us: only its text tells it from a hang-up. */
-static CURLcode set_credentials(struct fetch *t)
+/* What goes wrong below TLS, or in it once the connection is made, is told in words only. */
+static CURLcode set_tls(struct fetch *t)
 {
         t->course.tls_error = calloc(1, CURL_ERROR_SIZE);
         if (!t->course.tls_error)
                 return CURLE_OUT_OF_MEMORY;
         if (curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->course.tls_error))
                 return CURLE_OUT_OF_MEMORY;
-        return credentials_apply(t->credentials, t->easy);
+        t->course.has_credentials = t->credentials != NULL;
+        return t->credentials ? credentials_apply(t->credentials, t->easy) : CURLE_OK;
 }
 
-static int prepare(struct fetch *t, const struct fetch_request *q)
+static int prepare(struct fetch *t, const struct fetch_request *q, bool tls)
 {
         const struct fetcher_options *o = &t->fetcher->options;
         CURLcode k = CURLE_OUT_OF_MEMORY;
@@ -524,8 +525,8 @@ static int prepare(struct fetch *t, const struct fetch_request *q)
                                          o->buffer_bytes);
         if (!k)
                 k = set_callbacks(t);
-        if (!k && t->credentials)
-                k = set_credentials(t);
+        if (!k && tls && (t->credentials || t->watched))
+                k = set_tls(t);
         return !k ? 0 : k == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
 }
 
@@ -541,38 +542,34 @@ static void take_over(struct fetch *t, const struct fetch_request *q)
         t->deadline.mono_usec = t->course.deadline_usec;
 }
 
-static int fetch_new(struct fetch **ret, struct fetcher *f, const struct fetch_request *q,
-                     struct err *e)
+static int fetch_init(struct fetch *t, struct fetcher *f, const struct fetch_request *q,
+                      struct err *e)
 {
-        _cleanup_(fetch_freep) struct fetch *t = calloc(1, sizeof(*t));
         bool tls = false;
-        int k;
+        int k = fetch_question_check(q, &t->hash, &tls, e);
 
-        if (!t)
-                return err_set(e, -ENOMEM, "out of memory");
-        k = fetch_question_check(q, &t->hash, &tls, e);
         if (k < 0)
                 return k;
         t->fetcher = f;
         t->credentials = tls ? credentials_ref(f->credentials) : NULL;
         take_over(t, q);
-        k = prepare(t, q);
-        if (k < 0)
-                return err_set(e, k, "cannot ask %s: %s", q->url, strerror(-k));
-        *ret = TAKE_PTR(t);
-        return 0;
+        k = prepare(t, q, tls);
+        if (k >= 0)
+                k = deadlines_add(&f->deadlines, &t->deadline);
+        return k < 0 ? err_set(e, k, "cannot ask %s: %s", q->url, strerror(-k)) : 0;
 }
 
 int fetch_start(struct fetch **ret, struct fetcher *f, const struct fetch_request *request,
                 fetch_done_fn done, void *userdata, struct err *e)
 {
-        _cleanup_(fetch_freep) struct fetch *t = NULL;
-        int k = fetch_new(&t, f, request, e);
+        _cleanup_(fetch_freep) struct fetch *t = calloc(1, sizeof(*t));
+        int k;
 
+        if (!t)
+                return err_set(e, -ENOMEM, "out of memory");
+        k = fetch_init(t, f, request, e);
         if (k < 0)
                 return k;
-        if (deadlines_add(&f->deadlines, &t->deadline) < 0)
-                return err_set(e, -ENOMEM, "out of memory");
         t->done = done;
         t->userdata = userdata;
         t->state = FETCH_WAITING;

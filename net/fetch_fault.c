@@ -51,11 +51,20 @@ static int os_error(CURL *easy)
         return (int)-os_errno;
 }
 
-bool fault_is_lost(CURL *easy)
+/*
+ * When a connection with TLS breaks, libcurl still tries to say goodbye, and keeps the errno of that; but
+ * of its words it keeps the first.
+ */
+bool fault_is_lost(CURL *easy, const struct fetch_course *c)
 {
-        int error = os_error(easy);
+        static const int errors[] = {ETIMEDOUT, EHOSTUNREACH, ENETUNREACH};
+        int error = -os_error(easy);
 
-        return error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH;
+        for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                if (c->tls_error ? strstr(c->tls_error, strerror(errors[i])) != NULL
+                                 : error == errors[i])
+                        return true;
+        return false;
 }
 
 /* libcurl keeps the errno of connect(2); without one it could not even try. */
@@ -91,7 +100,7 @@ static struct fault fault_of_time(CURL *easy, const struct fetch_course *c)
  */
 static struct fault fault_of_end(CURL *easy, const struct fetch_course *c)
 {
-        if (fault_is_lost(easy))
+        if (fault_is_lost(easy, c))
                 return FAULT_LOST;
         return (struct fault){-ECONNRESET, c->n_head_bytes ? "its answer broke off"
                                                            : "it hung up without an answer"};
@@ -122,7 +131,7 @@ struct fault fault_of(CURL *easy, CURLcode code, const struct fetch_course *c)
 {
         int shortage = 0;
 
-        if (c->tls_error && credentials_were_refused(c->tls_error))
+        if (c->has_credentials && credentials_were_refused(c->tls_error))
                 return (struct fault){-EPROTO, "it does not accept our certificate"};
         if (c->broken_off)
                 return (struct fault){c->broken_off, "its answer was not taken to the end"};

@@ -19,8 +19,9 @@ struct fetch_course {
         size_t n_head_bytes; /* of the answer, so far */
         bool head_is_whole;
         int refused;     /* we stopped it: -EFBIG, -ENOMEM, or -ETIMEDOUT: whom we asked is lost */
-        char *tls_error; /* libcurl's words, of CURL_ERROR_SIZE bytes; NULL: not of interest */
         int broken_off;  /* so did who takes the body, and this is what it returned */
+        char *tls_error; /* libcurl's words, of CURL_ERROR_SIZE bytes; NULL: not of interest */
+        bool has_credentials; /* of ours; then there is tls_error, too */
 };
 
 #define FAULT_NO_PLACE  ((struct fault){-EBUSY, "too many others were being asked"})
@@ -30,4 +31,4 @@ struct fetch_course {
 struct fault fault_of(CURL *easy, CURLcode code, const struct fetch_course *c);
 
 /** fault_is_lost() - @easy's connection broke because the machine at its other end has vanished. */
-bool fault_is_lost(CURL *easy);
+bool fault_is_lost(CURL *easy, const struct fetch_course *c);

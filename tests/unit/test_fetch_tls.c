@@ -107,12 +107,11 @@ static void answer(SSL *ssl)
         char request[SCRIPTED_REQUEST_MAX], reply[2 * URL_MAX];
         X509 *peer = SSL_get1_peer_certificate(ssl);
         unsigned n_answered = 0;
-        int n;
 
         (void)snprintf(reply, sizeof(reply), OK_HEAD "Content-Length: %zu\r\n\r\n%s %s",
                        strlen(name ? name : "-") + 2, name ? name : "-", peer ? "+" : "-");
         X509_free(peer);
-        while ((n = SSL_read(ssl, request, sizeof(request))) > 0 &&
+        while (SSL_read(ssl, request, sizeof(request)) > 0 &&
                (!server.patience || n_answered++ < server.patience))
                 if (SSL_write(ssl, reply, (int)strlen(reply)) <= 0)
                         break;
