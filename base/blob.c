@@ -54,3 +54,29 @@ bool blob_is_shared(const struct blob *b)
 {
         return atomic_load_explicit(&b->ref.n, memory_order_relaxed) > 1;
 }
+
+struct blob *blob_memo_get(blob_memo *slot)
+{
+        struct blob *have = atomic_load_explicit(slot, memory_order_acquire);
+
+        return have ? blob_ref(have) : NULL;
+}
+
+struct blob *blob_memo_put(blob_memo *slot, struct blob *taken)
+{
+        struct blob *none = NULL;
+
+        if (!taken)
+                return NULL;
+        if (atomic_compare_exchange_strong_explicit(slot, &none, blob_ref(taken),
+                                                    memory_order_acq_rel, memory_order_acquire))
+                return taken;
+        blob_unref(taken); /* the slot's reference */
+        blob_unref(taken);
+        return blob_ref(none);
+}
+
+void blob_memo_done(blob_memo *slot)
+{
+        blob_unref(atomic_load_explicit(slot, memory_order_relaxed));
+}

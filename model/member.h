@@ -82,6 +82,7 @@ struct diag_member {
         uint16_t port; /* where it answered, or is asked */
         enum diag_role role;
         unsigned sources; /* DIAG_SOURCE_BIT()s */
+        bool unlisted;    /* remembered, but no source names it any more, and they all answer */
         bool leader;      /* of the Mesos masters */
         bool seen_down;   /* a source says that it is down: Exhibitor does; shown, and no verdict */
 
@@ -102,7 +103,7 @@ struct diag_member {
          * order of report->components; entries may be "". */
         const char *const *outputs;
 
-        _Atomic(struct blob *) memo[DIAG_N_MEMBER_MEMO];
+        blob_memo memo[DIAG_N_MEMBER_MEMO];
 };
 
 /**

@@ -78,8 +78,8 @@ struct diag_snapshot {
         struct diag_member **members; /* sorted by address; references */
         size_t n_members;
 
-        struct diag_verdict verdict; /* with what the other masters say */
-        struct diag_verdict own;     /* from here alone */
+        struct diag_cluster_verdict verdict; /* with what the other masters say */
+        struct diag_cluster_verdict own;     /* from here alone */
         struct diag_peer_view *views;
         size_t n_views;
         struct diag_source_state sources[DIAG_N_SOURCES]; /* by enum diag_source */
@@ -88,7 +88,7 @@ struct diag_snapshot {
 
         bool sealed;
         _Atomic(struct diag_unit_index *) units; /* see diag_snapshot_units() */
-        _Atomic(struct blob *) memo[DIAG_N_SNAPSHOT_MEMO];
+        blob_memo memo[DIAG_N_SNAPSHOT_MEMO];
 };
 
 /** diag_snapshot_new() - room for @n_members; strings are set with the arena of the snapshot. */

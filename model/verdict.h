@@ -9,6 +9,12 @@
 
 #define DIAG_MASTERS_MAX 64u
 
+/* Reasons of one master; of more, the last one says how many are left out. */
+#define DIAG_MASTER_REASONS_MAX 64u
+
+/* Views of two masters may differ for so long, while news travels, without being a reason. */
+#define DIAG_VIEWS_DIFFER_USEC (UINT64_C(30) * 1000000)
+
 /** Why something is not healthy: the same object everywhere in API v2. */
 struct diag_reason {
         enum diag_code code;
@@ -46,10 +52,10 @@ struct diag_rule {
         const struct diag_peer_view *views; /* may be NULL */
         size_t n_views;
         bool own; /* do not look at the views of others: what this master alone can say */
-        uint64_t now_wall_usec;
+        uint64_t now_wall_usec, now_boot_usec;
 };
 
-struct diag_verdict {
+struct diag_cluster_verdict {
         enum diag_health health; /* healthy or unhealthy, never unknown */
         enum diag_code code;     /* of the first reason, which is the headline */
         bool acknowledged;       /* every reason is */
@@ -70,9 +76,9 @@ struct diag_verdict {
  *
  * Return: 0, or -ENOMEM. Pure.
  */
-int diag_verdict_judge(struct diag_verdict *ret, struct arena *a,
+int diag_verdict_judge(struct diag_cluster_verdict *ret, struct arena *a,
                        struct diag_member *const *members, size_t n, const struct diag_rule *rule,
-                       const struct diag_verdict *previous);
+                       const struct diag_cluster_verdict *previous);
 
 /**
  * diag_verdict_supersedes() - is @m a master that is gone for good, because others have taken its place?
