@@ -99,7 +99,7 @@ static int set_path(void *target, const struct conf_value *v, struct err *e)
                     : streq(v->key, "SecretFile") ? &c->zk_secret_file
                                                   : &c->nodes_file;
 
-        if (*v->value && *v->value != '/')
+        if (*v->value && *v->value != '/' && to != &c->nodes_file) /* which people name in a shell */
                 return err_set(e, -EINVAL, "'%s' is not an absolute path", v->value);
         return replace(to, v->value);
 }
@@ -129,6 +129,14 @@ static int set_log_level(void *target, const struct conf_value *v, struct err *e
 }
 
 /* --- nodes ------------------------------------------------------------------------------------- */
+
+static void reset_nodes(struct aggregator_conf *c)
+{
+        while (c->n_nodes)
+                free(c->nodes[--c->n_nodes].address);
+        free(c->nodes);
+        c->nodes = NULL;
+}
 
 static struct aggregator_node *find_node(const struct aggregator_conf *c, const char *address)
 {
@@ -234,14 +242,20 @@ static int add_node(struct aggregator_conf *c, const char *role, const char *whe
         return 0;
 }
 
-int aggregator_conf_add_node(struct aggregator_conf *c, const char *text, struct err *e)
+/* "ROLE=ADDRESS[:PORT]", the short form. Empty: none at all, those of sections and files, too. */
+static int add_short_node(void *target, const struct conf_value *v, struct err *e)
 {
-        const char *equals = strchr(text, '=');
+        struct aggregator_conf *c = target;
+        const char *equals = strchr(v->value, '=');
         char role[32];
 
-        if (!equals || (size_t)(equals - text) >= sizeof(role))
-                return err_set(e, -EINVAL, "--node wants ROLE=ADDRESS[:PORT], not '%s'", text);
-        (void)stpcpy(mempcpy(role, text, (size_t)(equals - text)), "");
+        if (!*v->value) {
+                reset_nodes(c);
+                return 0;
+        }
+        if (!equals || (size_t)(equals - v->value) >= sizeof(role))
+                return err_set(e, -EINVAL, "'%s' is not ROLE=ADDRESS[:PORT]", v->value);
+        (void)stpcpy(mempcpy(role, v->value, (size_t)(equals - v->value)), "");
         return add_node(c, role, equals + 1, e);
 }
 
@@ -323,6 +337,7 @@ const struct conf_key aggregator_conf_keys[] = {
         {"Cluster",   "ForgetAgentsAfter", false, set_forget},
         {"Cluster",   "ViewMaxAge",        false, set_view_max_age},
         {"Cluster",   "AgentSocket",       false, set_path},
+        {"Cluster",   "Node",              false, add_short_node},
         {"Cluster",   "NodesFile",         false, set_path},
         {"Cluster",   "MasterPort",        false, set_port},
         {"Cluster",   "AgentPort",         false, set_port},
@@ -544,9 +559,7 @@ struct aggregator_conf *aggregator_conf_free(struct aggregator_conf *c)
                 return NULL;
         listen_conf_done(&c->server);
         reset_mesos(c);
-        for (size_t i = 0; i < c->n_nodes; i++)
-                free(c->nodes[i].address);
-        free(c->nodes);
+        reset_nodes(c);
         free(c->nodes_file);
         free(c->name);
         free(c->cluster_id);

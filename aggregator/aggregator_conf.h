@@ -49,9 +49,6 @@ extern const struct conf_key aggregator_conf_keys[];
 struct aggregator_conf *aggregator_conf_new(void);
 struct aggregator_conf *aggregator_conf_free(struct aggregator_conf *c);
 
-/** aggregator_conf_add_node() - "ROLE=ADDRESS[:PORT]", as on the command line. 0 or -errno. */
-int aggregator_conf_add_node(struct aggregator_conf *c, const char *text, struct err *e);
-
 /**
  * aggregator_conf_check() - what only all values together can tell; and read the file of nodes
  *
