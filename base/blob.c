@@ -7,7 +7,19 @@ struct blob {
         struct ref ref;
         size_t n;
         char *data;
+        _Atomic(struct blob *) gzip; /* a reference; NULL until somebody asks for it */
 };
+
+/* A buffer grows by doubling, and a blob is kept: what is a quarter too large, or more, is given back. */
+static char *take_fitting(struct buf *b, size_t *ret_n)
+{
+        size_t n_alloc = b->n_alloc;
+        char *data = buf_take(b, ret_n), *fitting = NULL;
+
+        if (data && *ret_n + 1 < n_alloc - n_alloc / 4)
+                fitting = realloc(data, *ret_n + 1);
+        return fitting ? fitting : data;
+}
 
 struct blob *blob_new_take(struct buf *b)
 {
@@ -15,7 +27,7 @@ struct blob *blob_new_take(struct buf *b)
 
         if (!blob)
                 return NULL;
-        blob->data = buf_take(b, &blob->n);
+        blob->data = take_fitting(b, &blob->n);
         if (!blob->data) {
                 free(blob);
                 return NULL;
@@ -34,6 +46,7 @@ struct blob *blob_ref(struct blob *b)
 struct blob *blob_unref(struct blob *b)
 {
         if (b && ref_dec(&b->ref)) {
+                blob_unref(atomic_load_explicit(&b->gzip, memory_order_relaxed));
                 free(b->data);
                 free(b);
         }
@@ -53,4 +66,33 @@ size_t blob_size(const struct blob *b)
 bool blob_is_shared(const struct blob *b)
 {
         return atomic_load_explicit(&b->ref.n, memory_order_relaxed) > 1;
+}
+
+static struct blob *gzip_of(const struct blob *b, enum gzip_effort effort)
+{
+        _cleanup_(buf_done) struct buf out = {0};
+
+        return gzip_bytes(&out, b->data, b->n, effort) < 0 ? NULL : blob_new_take(&out);
+}
+
+/* Two who ask at once both compress, and one of them in vain. */
+struct blob *blob_gzip(struct blob *b, enum gzip_effort effort)
+{
+        struct blob *known = atomic_load_explicit(&b->gzip, memory_order_acquire), *made;
+
+        if (known)
+                return blob_ref(known);
+        made = gzip_of(b, effort);
+        if (!made)
+                return NULL;
+        if (atomic_compare_exchange_strong_explicit(&b->gzip, &known, made, memory_order_acq_rel,
+                                                    memory_order_acquire))
+                return blob_ref(made);
+        blob_unref(made);
+        return blob_ref(known);
+}
+
+bool blob_has_gzip(const struct blob *b)
+{
+        return atomic_load_explicit(&b->gzip, memory_order_acquire) != NULL;
 }

@@ -3,6 +3,7 @@
 /* Bytes that nobody will change any more, with a count of owners. Any thread. */
 
 #include "base/buf.h"
+#include "base/gzip.h"
 
 struct blob;
 
@@ -15,5 +16,15 @@ size_t blob_size(const struct blob *b);
 
 /** blob_is_shared() - has anybody else a reference, now? */
 bool blob_is_shared(const struct blob *b);
+
+/**
+ * blob_gzip() - the same bytes as gzip_bytes() makes them
+ * @effort: of the first call; it is kept as long as @b is, so that all others cost nothing
+ * Return: a new reference; NULL when there is no memory for it.
+ */
+struct blob *blob_gzip(struct blob *b, enum gzip_effort effort);
+
+/** blob_has_gzip() - the next blob_gzip() costs nothing */
+bool blob_has_gzip(const struct blob *b);
 
 DEFINE_CLEANUP(struct blob *, blob_unref);
