@@ -7,7 +7,7 @@ struct blob {
         struct ref ref;
         size_t n;
         char *data;
-        _Atomic(struct blob *) gzip; /* a reference; NULL until somebody asks for it */
+        blob_memo gzip;
 };
 
 /* A buffer grows by doubling, and a blob is kept: what is a quarter too large, or more, is given back. */
@@ -46,7 +46,7 @@ struct blob *blob_ref(struct blob *b)
 struct blob *blob_unref(struct blob *b)
 {
         if (b && ref_dec(&b->ref)) {
-                blob_unref(atomic_load_explicit(&b->gzip, memory_order_relaxed));
+                blob_memo_done(&b->gzip);
                 free(b->data);
                 free(b);
         }
@@ -68,6 +68,32 @@ bool blob_is_shared(const struct blob *b)
         return atomic_load_explicit(&b->ref.n, memory_order_relaxed) > 1;
 }
 
+struct blob *blob_memo_get(blob_memo *slot)
+{
+        struct blob *have = atomic_load_explicit(slot, memory_order_acquire);
+
+        return have ? blob_ref(have) : NULL;
+}
+
+struct blob *blob_memo_put(blob_memo *slot, struct blob *taken)
+{
+        struct blob *none = NULL;
+
+        if (!taken)
+                return NULL;
+        if (atomic_compare_exchange_strong_explicit(slot, &none, blob_ref(taken),
+                                                    memory_order_acq_rel, memory_order_acquire))
+                return taken;
+        blob_unref(taken); /* the slot's reference */
+        blob_unref(taken);
+        return blob_ref(none);
+}
+
+void blob_memo_done(blob_memo *slot)
+{
+        blob_unref(atomic_load_explicit(slot, memory_order_relaxed));
+}
+
 static struct blob *gzip_of(const struct blob *b, enum gzip_effort effort)
 {
         _cleanup_(buf_done) struct buf out = {0};
@@ -75,21 +101,11 @@ static struct blob *gzip_of(const struct blob *b, enum gzip_effort effort)
         return gzip_bytes(&out, b->data, b->n, effort) < 0 ? NULL : blob_new_take(&out);
 }
 
-/* Two who ask at once both compress, and one of them in vain. */
 struct blob *blob_gzip(struct blob *b, enum gzip_effort effort)
 {
-        struct blob *known = atomic_load_explicit(&b->gzip, memory_order_acquire), *made;
+        struct blob *have = blob_memo_get(&b->gzip);
 
-        if (known)
-                return blob_ref(known);
-        made = gzip_of(b, effort);
-        if (!made)
-                return NULL;
-        if (atomic_compare_exchange_strong_explicit(&b->gzip, &known, made, memory_order_acq_rel,
-                                                    memory_order_acquire))
-                return blob_ref(made);
-        blob_unref(made);
-        return blob_ref(known);
+        return have ? have : blob_memo_put(&b->gzip, gzip_of(b, effort));
 }
 
 bool blob_has_gzip(const struct blob *b)
