@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "aggregator/announcement.h"
+#include "aggregator/announcement_json.h"
 #include "aggregator/tasks.h"
 #include "api/maintenance_json.h"
 #include "base/json_write.h"
