@@ -125,20 +125,25 @@ static void write_probe_outputs(struct buf *out, const struct diag_component *c)
                         buf_printf(out, "\n[probe %s]\n%s", c->probes[i].name, c->probes[i].output);
 }
 
+void diag_v1_output(struct buf *out, const struct diag_component *c, bool outputs)
+{
+        if (c->health == DIAG_HEALTHY)
+                return;
+        diag_v1_reason(out, c);
+        buf_putc(out, '\n');
+        if (!outputs)
+                return;
+        buf_puts(out, c->output);
+        write_probe_outputs(out, c);
+}
+
 static void write_output(struct spelling *s, const struct diag_component *c)
 {
         struct json_writer *w = &s->w;
         struct buf *scratch = &s->scratch;
 
         buf_clear(scratch);
-        if (c->health != DIAG_HEALTHY) {
-                diag_v1_reason(scratch, c);
-                buf_putc(scratch, '\n');
-        }
-        if (c->health != DIAG_HEALTHY && s->outputs) {
-                buf_puts(scratch, c->output);
-                write_probe_outputs(scratch, c);
-        }
+        diag_v1_output(scratch, c, s->outputs);
         jw_member_string(w, "output", buf_cstr(scratch));
         if (scratch->error && !w->out->error)
                 w->out->error = scratch->error;

@@ -19,3 +19,6 @@ struct blob *diag_report_render_v1_reasons(const struct diag_report *r);
 
 /** diag_v1_reason() - first line of a unit's "output"; "" when healthy. Appended to @out. */
 void diag_v1_reason(struct buf *out, const struct diag_component *c);
+
+/** diag_v1_output() - all of a unit's "output"; @outputs: not the reason alone. Appended to @out. */
+void diag_v1_output(struct buf *out, const struct diag_component *c, bool outputs);
