@@ -480,6 +480,14 @@ void diag_member_write_row(struct json_writer *w, const struct diag_look *l,
         write_strings(w, "notes", m->notes, m->n_notes);
 }
 
+/* Nodes say their outputs in the words of API v1: the first line is a reason, which "text" says better. */
+static const char *printed(const char *output)
+{
+        const char *end = strchr(output, '\n');
+
+        return end ? end + 1 : "";
+}
+
 static void write_component(struct json_writer *w, const struct diag_look *l,
                             const struct diag_member *m, size_t i)
 {
@@ -495,7 +503,7 @@ static void write_component(struct json_writer *w, const struct diag_look *l,
         write_code(w, diag_look_component_code(l, m, i));
         jw_member_string(w, "text", component_text(l, m, c));
         jw_member_time(w, "since", lost ? 0 : c->since_wall_usec);
-        jw_member_string(w, "output", l->outputs && !lost ? diag_member_output(m, i) : "");
+        jw_member_string(w, "output", l->outputs && !lost ? printed(diag_member_output(m, i)) : "");
         jw_end_object(w);
 }
 

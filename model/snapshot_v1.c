@@ -27,21 +27,30 @@ static enum diag_health component_health(const struct diag_look *l, const struct
         return l->stale ? DIAG_UNKNOWN : diag_member_component_health(m, i);
 }
 
-/* As the cluster may show it now: a node's word that is too old has lost its health and its output. */
-static struct diag_component component_of(const struct diag_look *l, const struct diag_member *m,
-                                          size_t i)
+/* Why it is not healthy, where the node itself has not said so in the words of API v1. */
+static const char *component_text(const struct diag_look *l, const struct diag_member *m, size_t i)
 {
-        struct diag_component c = m->report->components[i];
+        if (l->stale)
+                return l->stale;
+        return m->stale ? m->text : m->report->components[i].text;
+}
 
-        c.output = diag_member_output(m, i);
-        if (!l->stale && !m->stale)
-                return c;
-        c.health = DIAG_UNKNOWN;
-        c.code = l->stale ? DIAG_CODE_VIEW_STALE : DIAG_CODE_FACTS_STALE;
-        c.text = str_or(l->stale, m->text);
-        c.output = "";
-        c.n_probes = 0;
-        return c;
+/* A node says it all in one text, of which the first line is the reason: that much is for everybody. */
+static void append_output(struct buf *out, const struct diag_look *l, const struct diag_member *m,
+                          size_t i)
+{
+        const char *said = l->stale || m->stale ? "" : diag_member_output(m, i);
+
+        if (component_health(l, m, i) == DIAG_HEALTHY)
+                return;
+        if (*said && l->outputs) {
+                buf_puts(out, said);
+                return;
+        }
+        if (!*said)
+                said = component_text(l, m, i);
+        buf_append(out, said, strcspn(said, "\n"));
+        buf_putc(out, '\n');
 }
 
 /* Of the nodes of a unit, those that can be asked about it; each once. */
@@ -233,12 +242,12 @@ void diag_v1_write_node_units(struct buf *out, const struct diag_look *l,
 
 /* --- one unit on one node ---------------------------------------------------------------------- */
 
-static void write_output(struct json_writer *w, const char *key, const struct diag_component *c,
-                         bool outputs)
+static void write_output(struct json_writer *w, const char *key, const struct diag_look *l,
+                         const struct diag_member *m, size_t component)
 {
         _cleanup_(buf_done) struct buf text = {0};
 
-        diag_v1_output(&text, c, outputs);
+        append_output(&text, l, m, component);
         jw_member_string(w, key, buf_cstr(&text));
         if (text.error && !w->out->error)
                 w->out->error = text.error;
@@ -260,17 +269,17 @@ static void write_help(struct json_writer *w, const struct diag_member *m)
 void diag_v1_write_node_unit(struct buf *out, const struct diag_look *l,
                              const struct diag_member *m, size_t component)
 {
-        struct diag_component c = component_of(l, m, component);
+        const struct diag_component *c = &m->report->components[component];
         struct json_writer w = {.out = out};
 
         jw_begin_object(&w);
-        jw_member_string(&w, "id", c.name);
+        jw_member_string(&w, "id", c->name);
         jw_key(&w, "health");
-        jw_int(&w, diag_v1_health(c.health));
-        write_output(&w, "output", &c, l->outputs);
-        jw_member_string(&w, "description", c.description);
+        jw_int(&w, diag_v1_health(component_health(l, m, component)));
+        write_output(&w, "output", l, m, component);
+        jw_member_string(&w, "description", c->description);
         write_help(&w, m);
-        jw_member_string(&w, "name", c.title);
+        jw_member_string(&w, "name", c->title);
         jw_end_object(&w);
         buf_putc(out, '\n');
 }
@@ -278,12 +287,11 @@ void diag_v1_write_node_unit(struct buf *out, const struct diag_look *l,
 void diag_v1_write_unit_node(struct buf *out, const struct diag_look *l,
                              const struct diag_member *m, size_t component)
 {
-        struct diag_component c = component_of(l, m, component);
         struct json_writer w = {.out = out};
 
         jw_begin_object(&w);
         write_node_members(&w, l, m);
-        write_output(&w, "output", &c, l->outputs);
+        write_output(&w, "output", l, m, component);
         write_help(&w, m);
         jw_end_object(&w);
         buf_putc(out, '\n');
@@ -360,11 +368,8 @@ static void write_outputs(struct json_writer *w, const struct diag_look *l,
                 return;
         }
         jw_begin_object(w);
-        for (size_t i = 0; i < m->report->n_components; i++) {
-                struct diag_component c = component_of(l, m, i);
-
-                write_output(w, c.name, &c, l->outputs);
-        }
+        for (size_t i = 0; i < m->report->n_components; i++)
+                write_output(w, m->report->components[i].name, l, m, i);
         jw_end_object(w);
 }
 
