@@ -2,6 +2,7 @@
 
 #include "aggregator/merge.h"
 #include "base/mono.h"
+#include "model/report_v1.h"
 
 static void keep_fault(struct node *n, const char *text)
 {
@@ -53,28 +54,38 @@ static void note_life(struct node *n, const struct answer *a, const struct merge
 }
 
 /* Outputs stay with the components that are still as bad: new ones are on their way. */
-static char **carry_outputs(const struct node *n, const struct diag_report *to)
+static char *first_output(const struct node *n, const struct diag_component *c)
 {
-        const struct diag_report *from = n->report;
+        const struct diag_component *was = n->report ? diag_report_find(n->report, c->name) : NULL;
+        const char *have = was && n->outputs ? n->outputs[was - n->report->components] : NULL;
+        _cleanup_(buf_done) struct buf reason = {0};
+
+        if (c->health == DIAG_HEALTHY)
+                return NULL;
+        if (!str_empty(c->output)) /* of the older service, which sends them along */
+                return strdup(c->output);
+        if (have && was->health == c->health && was->code == c->code)
+                return strdup(have);
+        diag_v1_output(&reason, c, false, 0);
+        return buf_take(&reason, NULL);
+}
+
+static char **first_outputs(const struct node *n, const struct diag_report *to)
+{
         char **outputs;
 
-        if (!n->outputs || !from || to->health == DIAG_HEALTHY)
+        if (to->counts.n[DIAG_HEALTHY] == to->n_components)
                 return NULL;
         outputs = calloc(to->n_components ? to->n_components : 1, sizeof(*outputs));
-        for (size_t i = 0; outputs && i < to->n_components; i++) {
-                const struct diag_component *c = &to->components[i],
-                                            *was = diag_report_find(from, c->name);
-
-                if (was && c->health != DIAG_HEALTHY && n->outputs[was - from->components])
-                        outputs[i] = strdup(n->outputs[was - from->components]);
-        }
+        for (size_t i = 0; outputs && i < to->n_components; i++)
+                outputs[i] = first_output(n, &to->components[i]);
         return outputs;
 }
 
 static void take_report(struct roster *r, struct node *n, struct answer *a,
                         const struct merge_moment *now)
 {
-        char **outputs = carry_outputs(n, a->report);
+        char **outputs = first_outputs(n, a->report);
 
         node_clear_outputs(n);
         n->outputs = outputs;

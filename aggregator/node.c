@@ -240,7 +240,7 @@ int node_make_member(struct diag_member **ret, const struct node *n, uint64_t no
         struct diag_member *m = &d.m;
 
         describe_identity(&d, n);
-        m->port = node_port(n);
+        m->port = n->port;
         m->reach = node_reach(n, now_boot_usec);
         m->report = n->report;
         m->outputs = (const char *const *)n->outputs;

@@ -34,6 +34,7 @@ struct node {
         struct node_claim claims[DIAG_N_SOURCES]; /* of those in sources */
         unsigned generation[DIAG_N_SOURCES];      /* of the roster: which list it was in */
         char *claimed_id, *claimed_hostname;      /* what sources say of it; NULL: nothing */
+        uint64_t announced_boot_usec;             /* when it last announced itself */
         uint64_t unlisted_boot_usec; /* since when only memory knows it; 0: some source does */
         struct node *alias_of; /* it is the same machine as that one, which is asked for both */
         struct node *same_id;  /* the next one with the same node_id: the roster's */
@@ -44,9 +45,9 @@ struct node {
 
         /* What it said. */
         enum diag_protocol protocol;
+        uint16_t port;              /* where it is asked */
         struct diag_report *report; /* the last one that could be understood; NULL: none yet */
-        char **outputs;             /* of report->components; NULL: not known */
-        uint64_t outputs_seq;       /* of the report that they belong to */
+        char **outputs; /* of report->components, as API v1 has them; NULL: all are healthy */
         struct diag_pulse *pulse;
         bool stale; /* it answers, and has not confirmed its facts for too long */
 

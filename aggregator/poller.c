@@ -12,17 +12,21 @@
 #include "aggregator/poller.h"
 #include "base/mono.h"
 #include "base/parse.h"
-#include "model/report_json.h"
+#include "model/outputs_json.h"
 
 #define SLOT_USEC (50 * USEC_PER_MSEC)
 #define N_SLOTS   2048u /* over 100 s: nobody waits longer */
 
-#define LANE_STEP_USEC    (20 * USEC_PER_MSEC)
-#define MIN_PERIOD_USEC   USEC_PER_SEC
-#define RETRY_V2_USEC     (10 * USEC_PER_MIN)
-#define BUSY_USEC         USEC_PER_SEC
-#define OUTPUTS_USEC      (800 * USEC_PER_MSEC) /* after a change: journal lines come a little later */
-#define OUTPUTS_LATE_USEC (5 * USEC_PER_SEC)
+#define LANE_STEP_USEC  (20 * USEC_PER_MSEC)
+#define MIN_PERIOD_USEC USEC_PER_SEC
+#define RETRY_V2_USEC   (10 * USEC_PER_MIN)
+#define BUSY_USEC       USEC_PER_SEC
+
+/* Journal lines come a little later than the change that they are about, and the last ones later still. */
+#define OUTPUTS_FIRST_USEC (800 * USEC_PER_MSEC)
+#define OUTPUTS_AGAIN_USEC (5 * USEC_PER_SEC)
+#define OUTPUTS_TRIES      2u
+#define OUTPUTS_AT_ONCE    64u /* asked for in one tick */
 
 /* So many answers in a row may be followed at once by the next request, then the pace is a request a second. */
 #define QUICK_MAX  20u
@@ -49,10 +53,10 @@ struct poll {
         uint64_t
                 asked_v2_mono_usec; /* of a node that is asked as v1: when it was last asked as v2 */
         uint64_t wait_usec;         /* what was asked for; 0: nothing */
-        uint64_t outputs_due_mono_usec; /* 0: no need */
+        uint64_t outputs_due_mono_usec; /* USEC_INFINITY: no need */
         uint64_t quick_mono_usec;
         char etag[ANSWER_ETAG_MAX];
-        uint8_t n_ports, port_at, n_quick;
+        uint8_t n_ports, port_at, n_quick, n_outputs_tries;
         bool waits;     /* the last answer said so */
         bool asks_v1;   /* this request */
         bool is_active; /* counted: it is not held by its node */
@@ -301,7 +305,7 @@ static void make_url(char url[static URL_MAX], const struct poll *o, const char 
         bool tls = o->poller->options.tls && !is_loopback(address);
 
         (void)snprintf(url, URL_MAX, "http%s://%s%s%s:%u%s", tls ? "s" : "", v6 ? "[" : "", address,
-                       v6 ? "]" : "", port_of(o), path);
+                       v6 ? "]" : "", o->node->port, path);
 }
 
 /* All nodes that change together would answer together. */
@@ -390,7 +394,7 @@ static void on_outputs(const struct fetch_result *r, void *userdata)
         struct node *n = o->node;
         char **outputs = NULL;
 
-        if (!r->error && r->status == 200 && n->report &&
+        if (!r->error && r->status == 200 && n->report && o->node->protocol == DIAG_PROTOCOL_V2 &&
             diag_outputs_from_json(&outputs, n->report, r->body, r->n_body, NULL) >= 0) {
                 node_clear_outputs(n);
                 n->outputs = outputs;
@@ -410,6 +414,9 @@ static void ask_outputs(struct poll *o)
                 .max_bytes = ANSWER_V2_BYTES_MAX,
         };
 
+        o->outputs_due_mono_usec = ++o->n_outputs_tries < OUTPUTS_TRIES
+                                           ? now_mono_usec() + OUTPUTS_AGAIN_USEC
+                                           : USEC_INFINITY;
         if (o->outputs || o->node->protocol != DIAG_PROTOCOL_V2)
                 return;
         make_url(url, o, "/system/health/v2/node?fields=outputs");
@@ -506,15 +513,12 @@ static void give_up_for_now(struct poll *o)
         plan(o, now_mono_usec() + retry_after(o->node));
 }
 
-static void want_outputs(struct poll *o, bool is_new)
+static void want_outputs(struct poll *o)
 {
-        const struct diag_report *r = o->node->report;
-
-        if (is_new)
-                o->outputs_due_mono_usec =
-                        r->health != DIAG_HEALTHY && o->node->protocol == DIAG_PROTOCOL_V2
-                                ? now_mono_usec()
-                                : 0;
+        o->n_outputs_tries = 0;
+        o->outputs_due_mono_usec = o->node->outputs && o->node->protocol == DIAG_PROTOCOL_V2
+                                           ? now_mono_usec() + OUTPUTS_FIRST_USEC
+                                           : USEC_INFINITY;
 }
 
 static void on_answer(const struct fetch_result *r, void *userdata)
@@ -544,7 +548,8 @@ static void on_answer(const struct fetch_result *r, void *userdata)
                 n->protocol = o->asks_v1 ? DIAG_PROTOCOL_V1 : DIAG_PROTOCOL_V2;
         is_new = merge_answer(p->options.roster, n, &a, &now);
         p->stats.n_changes += is_new;
-        want_outputs(o, is_new);
+        if (is_new)
+                want_outputs(o);
         if (a.kind == ANSWER_BUSY)
                 plan(o, now_mono_usec() + spread(BUSY_USEC, 4));
         else if (a.kind != ANSWER_REPORT && a.kind != ANSWER_UNCHANGED)
@@ -568,6 +573,7 @@ int poller_add(struct poller *p, struct node *n)
                 return -ENOMEM;
         o->poller = p;
         o->node = n;
+        o->outputs_due_mono_usec = USEC_INFINITY;
         n->poll = o;
         plan(o, 0);
         return 0;
@@ -636,6 +642,26 @@ int poller_round(struct poller *p, void (*done)(void *userdata), void *userdata)
                 done(userdata);
         }
         return 0;
+}
+
+void poller_tick(struct poller *p)
+{
+        uint64_t now = now_mono_usec(), boot = now_boot_usec();
+        unsigned n_left = OUTPUTS_AT_ONCE;
+        size_t n = roster_n(p->options.roster);
+
+        for (size_t i = 0; i < n; i++) {
+                struct node *node = roster_at(p->options.roster, i);
+
+                if (!node->poll || node->alias_of)
+                        continue;
+                if (merge_age(node, poller_max_age(node), boot))
+                        p->options.changed(p->options.userdata, node, false);
+                if (node->poll->outputs_due_mono_usec <= now && n_left) {
+                        n_left--;
+                        ask_outputs(node->poll);
+                }
+        }
 }
 
 void poller_stats(const struct poller *p, struct poller_stats *ret)

@@ -77,6 +77,9 @@ uint64_t poller_max_age(const struct node *n);
  */
 int poller_round(struct poller *p, void (*done)(void *userdata), void *userdata);
 
+/** poller_tick() - once a second: whose facts are too old, and whose outputs are to be asked for */
+void poller_tick(struct poller *p);
+
 void poller_stats(const struct poller *p, struct poller_stats *ret);
 
 DEFINE_CLEANUP(struct poller *, poller_free);

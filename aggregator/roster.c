@@ -218,6 +218,8 @@ static void say(struct node *n, enum diag_source source, const struct found *f)
                 .down = f->down,
         };
         n->sources |= DIAG_SOURCE_BIT(source);
+        if (source == DIAG_SOURCE_ANNOUNCE)
+                n->announced_boot_usec = now_boot_usec();
         if (!str_empty(f->hostname))
                 keep_text(&n->claimed_hostname, f->hostname);
 }
@@ -491,6 +493,10 @@ void roster_tick(struct roster *r, uint64_t forget_agents_usec)
                 bool silent = n->failing_boot_usec || !n->answered;
                 bool is_master = node_role(n) == DIAG_ROLE_MASTER && !n->superseded;
 
+                if (n->sources & DIAG_SOURCE_BIT(DIAG_SOURCE_ANNOUNCE) &&
+                    usec_since(now, n->announced_boot_usec) > ROSTER_ANNOUNCED_USEC &&
+                    withdraw(r, i, DIAG_SOURCE_ANNOUNCE))
+                        continue;
                 if (silent && !is_master && n->unlisted_boot_usec &&
                     usec_since(now, n->unlisted_boot_usec) > forget_agents_usec)
                         drop_at(r, i);

@@ -54,6 +54,9 @@ void roster_identify(struct roster *r, struct node *n);
 /** roster_forget() - a person, or a tombstone, says that it is gone. True: it is. */
 bool roster_forget(struct roster *r, const char *node_id);
 
+/* A node that has not announced itself for so long is not announced any more. */
+#define ROSTER_ANNOUNCED_USEC (UINT64_C(35) * 60 * 1000000)
+
 /** roster_tick() - forget agents that nobody has named for @forget_agents_usec, and that do not answer */
 void roster_tick(struct roster *r, uint64_t forget_agents_usec);
 

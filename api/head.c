@@ -97,6 +97,11 @@ static void on_prefer(struct head *h, const char *value)
         value_join(&h->prefer, value);
 }
 
+static void on_accept_encoding(struct head *h, const char *value)
+{
+        value_join(&h->accept_encoding, value);
+}
+
 static const struct {
         const char *name;
         void (*on)(struct head *h, const char *value);
@@ -108,6 +113,7 @@ static const struct {
         {"Content-Type",      on_content_type     },
         {"If-None-Match",     on_if_none_match    },
         {"Prefer",            on_prefer           },
+        {"Accept-Encoding",   on_accept_encoding  },
 };
 
 void head_init(struct head *h, const char *version)
