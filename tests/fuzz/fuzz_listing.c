@@ -20,7 +20,7 @@ static uint8_t rank(const void *data, size_t i)
         return *q->q && !listing_matches_text(q, names[i]) ? LISTING_LEFT_OUT : (uint8_t)(i % 3);
 }
 
-static void write(const void *data, struct json_writer *w, size_t i)
+static void write_key(const void *data, struct json_writer *w, size_t i)
 {
         (void)data;
         jw_string(w, names[i]);
@@ -28,7 +28,7 @@ static void write(const void *data, struct json_writer *w, size_t i)
 
 static size_t page(struct listing_query *q)
 {
-        const struct listing l = {ELEMENTSOF(names), key, rank, write, q};
+        const struct listing l = {ELEMENTSOF(names), key, rank, write_key, q};
         _cleanup_(buf_done) struct buf out = {0};
         struct json_writer w = {.out = &out};
         json_t *o, *next;

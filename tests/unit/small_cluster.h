@@ -36,6 +36,19 @@ static inline struct diag_report *small_report(const struct small_node *n)
         return r;
 }
 
+static inline enum diag_code small_code(const struct diag_member *m)
+{
+        if (m->stale)
+                return DIAG_CODE_FACTS_STALE;
+        if (m->reach == DIAG_REACH_NEVER)
+                return DIAG_CODE_NEVER_ANSWERED;
+        if (m->reach == DIAG_REACH_SUPERSEDED)
+                return DIAG_CODE_SUPERSEDED;
+        if (!diag_member_speaks(m))
+                return DIAG_CODE_UNREACHABLE;
+        return m->health == DIAG_UNHEALTHY ? DIAG_CODE_FAILED : DIAG_CODE_NONE;
+}
+
 static inline struct diag_member *small_member(const struct small_node *n)
 {
         bool heard = n->reach != DIAG_REACH_NEVER;
@@ -61,11 +74,7 @@ static inline struct diag_member *small_member(const struct small_node *n)
         m.report = heard ? small_report(n) : NULL;
         if (diag_member_speaks(&m) && !m.stale)
                 m.health = m.report->health;
-        m.code = m.stale                      ? DIAG_CODE_FACTS_STALE
-                 : !heard                     ? DIAG_CODE_NEVER_ANSWERED
-                 : !diag_member_speaks(&m)    ? DIAG_CODE_UNREACHABLE
-                 : m.health == DIAG_UNHEALTHY ? DIAG_CODE_FAILED
-                                              : DIAG_CODE_NONE;
+        m.code = small_code(&m);
         m.text = m.code == DIAG_CODE_NONE ? "" : "not well";
         ck_assert_int_eq(diag_member_new(&ret, &m), 0);
         atomic_store(&ret->pulse->seen_boot_usec, heard ? SMALL_BOOT : 0);

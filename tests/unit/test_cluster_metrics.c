@@ -3,17 +3,20 @@
 #include <stdio.h>
 
 #include "api/cluster_metrics.h"
+#include "tests/unit/scrape.h"
 #include "tests/unit/small_cluster.h"
 
-static char *scrape(const struct diag_snapshot *s, const char *stale)
+static char *figures(const struct diag_snapshot *s, const char *stale)
 {
         const struct diag_look look = {
                 .snapshot = s, .stale = stale, .now_boot_usec = SMALL_BOOT, .age_usec = 1500000};
+        _cleanup_(scrape_done) struct scrape sc;
         struct buf out = {0};
         size_t n;
 
         cluster_metrics_write(&out, &look);
         ck_assert_int_eq(out.error, 0);
+        scrape(&sc, buf_cstr(&out));
         return buf_take(&out, &n);
 }
 
@@ -60,7 +63,7 @@ START_TEST(says_what_is_published)
         s->sources[DIAG_SOURCE_ZOOKEEPER] =
                 (struct diag_source_state){DIAG_SOURCE_ZOOKEEPER, true, "ok", SMALL_BOOT, 3, ""};
         atomic_store(&s->members[0]->pulse->clock_offset_usec, -2500000);
-        text = scrape(s, NULL);
+        text = figures(s, NULL);
         for (size_t i = 0; i < ELEMENTSOF(lines); i++)
                 ck_assert_msg(has_line(text, lines[i]), "no '%s' in\n%s", lines[i], text);
         ck_assert_ptr_null(strstr(text, "10.0.0.2"));
@@ -73,7 +76,7 @@ START_TEST(of_a_stale_view_nothing_is_healthy)
 {
         _cleanup_(diag_snapshot_unrefp) struct diag_snapshot *s =
                 small_cluster(small_nodes, ELEMENTSOF(small_nodes), NULL);
-        _cleanup_(freep) char *text = scrape(s, "nobody looks");
+        _cleanup_(freep) char *text = figures(s, "nobody looks");
 
         ck_assert_ptr_null(strstr(text, "diag_cluster_healthy"));
         ck_assert_ptr_null(strstr(text, "diag_cluster_acknowledged"));
@@ -96,7 +99,7 @@ START_TEST(counts_reasons)
                  .components = small_agent_parts},
         };
         _cleanup_(diag_snapshot_unrefp) struct diag_snapshot *s = small_cluster(nodes, 1, NULL);
-        _cleanup_(freep) char *text = scrape(s, NULL);
+        _cleanup_(freep) char *text = figures(s, NULL);
 
         ck_assert(has_line(text, "diag_cluster_healthy 0"));
         ck_assert(has_line(text, "diag_cluster_reasons{code=\"master-unhealthy\"} 1"));
@@ -118,7 +121,7 @@ START_TEST(is_bounded)
                 nodes[i] = (struct small_node){.address = addresses[i], .role = DIAG_ROLE_AGENT};
         }
         s = small_cluster(nodes, N, NULL);
-        text = scrape(s, NULL);
+        text = figures(s, NULL);
         for (const char *at = text; (at = strstr(at, "\ndiag_node_health{")); at++)
                 n++;
         ck_assert_uint_eq(n, CLUSTER_METRICS_NODES_MAX);

@@ -24,7 +24,7 @@ static const struct {
 };
 /* clang-format on */
 
-static const char *read(struct listing_query *ret, const char *query)
+static const char *read_query(struct listing_query *ret, const char *query)
 {
         const struct request q = {.query = query};
 
@@ -34,7 +34,7 @@ static const char *read(struct listing_query *ret, const char *query)
 START_TEST(reads)
 {
         struct listing_query got;
-        const char *wrong = read(&got, queries[_i].query);
+        const char *wrong = read_query(&got, queries[_i].query);
 
         ck_assert_msg(streq(str_or(wrong, ""), str_or(queries[_i].wrong, "")), "%s: %s",
                       queries[_i].query, wrong);
@@ -45,10 +45,11 @@ START_TEST(reads_values)
 {
         struct listing_query got;
 
-        ck_assert_ptr_null(read(&got, ""));
+        ck_assert_ptr_null(read_query(&got, ""));
         ck_assert_uint_eq(got.limit, LISTING_LIMIT_DEFAULT);
         ck_assert(!got.has_role && !got.has_health && !got.has_after && !got.by_key);
-        ck_assert_ptr_null(read(&got, "role=agent_public&health=unhealthy&reach=rebooting&"
+        ck_assert_ptr_null(read_query(&got,
+                                      "role=agent_public&health=unhealthy&reach=rebooting&"
                                       "code=oom-kill&component=a%40b&q=x+y&limit=7&after=1.b%2Ec"));
         ck_assert_int_eq(got.role, DIAG_ROLE_AGENT_PUBLIC);
         ck_assert_int_eq(got.health, DIAG_UNHEALTHY);
@@ -68,12 +69,12 @@ START_TEST(refuses_what_is_too_long)
         struct listing_query got;
 
         memset(text + 2, 'a', LISTING_WORD_MAX);
-        ck_assert_str_eq(read(&got, text), "q");
+        ck_assert_str_eq(read_query(&got, text), "q");
         text[2 + LISTING_WORD_MAX - 1] = '\0';
-        ck_assert_ptr_null(read(&got, text));
+        ck_assert_ptr_null(read_query(&got, text));
         memset(text, 'a', LISTING_TOKEN_MAX + 16);
         memcpy(text, "after=0.", 8);
-        ck_assert_str_eq(read(&got, text), "after");
+        ck_assert_str_eq(read_query(&got, text), "after");
 }
 END_TEST
 
@@ -126,18 +127,18 @@ static uint8_t rank(const void *data, size_t i)
         return r[i].out ? LISTING_LEFT_OUT : (uint8_t)listing_rank(r[i].health);
 }
 
-static void write(const void *data, struct json_writer *w, size_t i)
+static void write_key(const void *data, struct json_writer *w, size_t i)
 {
         jw_string(w, key(data, i));
 }
 
 static void page(struct buf *out, const struct row *of, size_t n, const char *query)
 {
-        const struct listing l = {n, key, rank, write, of};
+        const struct listing l = {n, key, rank, write_key, of};
         struct json_writer w = {.out = out};
         struct listing_query q;
 
-        ck_assert_ptr_null(read(&q, query));
+        ck_assert_ptr_null(read_query(&q, query));
         buf_clear(out);
         jw_begin_object(&w);
         listing_write(&w, &l, &q);

@@ -29,7 +29,7 @@ static struct diag_look look(const char *stale, bool outputs)
 
 enum of { NODES, NODE, NODE_UNITS, NODE_UNIT, UNITS, UNIT, UNIT_NODES, UNIT_NODE };
 
-static void write(struct buf *out, const struct diag_look *l, enum of of, const char *address,
+static void spell(struct buf *out, const struct diag_look *l, enum of of, const char *address,
                   const char *name)
 {
         const struct diag_member *m = diag_v1_find_node(l, address);
@@ -132,7 +132,7 @@ START_TEST(spells)
         struct diag_look l = look(cases[_i].stale, cases[_i].outputs);
         _cleanup_(buf_done) struct buf out = {0};
 
-        write(&out, &l, cases[_i].of, cases[_i].address, cases[_i].unit);
+        spell(&out, &l, cases[_i].of, cases[_i].address, cases[_i].unit);
         ck_assert_int_eq(out.error, 0);
         ck_assert_str_eq(buf_cstr(&out), cases[_i].want);
 }
