@@ -343,7 +343,7 @@ static void write_time(struct json_writer *w, const char *key, uint64_t wall_use
 {
         time_t when = (time_t)(wall_usec / USEC_PER_SEC);
         unsigned usec = (unsigned)(wall_usec % USEC_PER_SEC), n_digits = 6;
-        char text[48], fraction[16] = "";
+        char text[128], fraction[16] = "";
         struct tm tm;
 
         if (!wall_usec || !gmtime_r(&when, &tm)) {
