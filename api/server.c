@@ -68,6 +68,7 @@ struct server {
         _Atomic uint64_t
                 n_held_bytes; /* of answers that were made for one, and are not taken yet */
         struct server_counters counters;
+        struct request_times times;
 
         pthread_mutex_t lock; /* all below */
         pthread_cond_t quieter;
@@ -457,6 +458,8 @@ static enum MHD_Result client_handle(struct client *c, const char *method)
                 reply_done(&c->reply);
                 reply_empty(&c->reply, 500);
         }
+        request_times_count(&c->endpoint->server->times, c->match.route, c->reply.status,
+                            now_mono_usec() - c->request.received_mono_usec);
         return client_send(c);
 }
 
@@ -1176,6 +1179,11 @@ void server_stats(struct server *s, struct server_stats *ret)
                 ret->listeners[i].n_total = atomic_load(&p->n_total);
                 ret->listeners[i].n_max = atomic_load(&s->n_places_each);
         }
+}
+
+const struct request_times *server_times(const struct server *s)
+{
+        return &s->times;
 }
 
 /* Stopping. */

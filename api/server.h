@@ -27,6 +27,7 @@
 
 #include "api/authority.h"
 #include "api/parked.h"
+#include "api/request_times.h"
 #include "api/route.h"
 #include "api/server_stats.h"
 #include "base/err.h"
@@ -95,6 +96,9 @@ int server_set_authority(struct server *s, const struct authority *authority);
 
 /** server_stats() - what it has done so far. Any thread. */
 void server_stats(struct server *s, struct server_stats *ret);
+
+/** server_times() - how long its requests took; lives as long as the server. Any thread. */
+const struct request_times *server_times(const struct server *s);
 
 /**
  * server_free() - stop, and leave what is to come to the next server

@@ -44,6 +44,8 @@ static void snapshot_free(struct diag_snapshot *s)
         unit_index_free(atomic_load_explicit(&s->units, memory_order_relaxed));
         for (size_t i = 0; i < DIAG_N_SNAPSHOT_MEMO; i++)
                 blob_memo_done(&s->memo[i]);
+        for (size_t i = 0; i < ELEMENTSOF(s->v1_reports); i++)
+                rope_unref(atomic_load_explicit(&s->v1_reports[i], memory_order_relaxed));
         arena_done(&s->arena);
         free(s);
 }

@@ -8,6 +8,7 @@
  * A sealed snapshot says what was found, not how old that is: whoever hands it out asks api/view.h.
  */
 
+#include "base/rope.h"
 #include "model/member.h"
 #include "model/verdict.h"
 
@@ -55,9 +56,7 @@ struct diag_unit_index {
 
 enum diag_snapshot_memo {
         DIAG_SNAPSHOT_MEMO_V1_NODES,
-        DIAG_SNAPSHOT_MEMO_V1_NODES_GZIP,
         DIAG_SNAPSHOT_MEMO_V1_UNITS,
-        DIAG_SNAPSHOT_MEMO_V1_UNITS_GZIP,
         DIAG_N_SNAPSHOT_MEMO
 };
 
@@ -89,6 +88,7 @@ struct diag_snapshot {
         bool sealed;
         _Atomic(struct diag_unit_index *) units; /* see diag_snapshot_units() */
         blob_memo memo[DIAG_N_SNAPSHOT_MEMO];
+        _Atomic(struct rope *) v1_reports[2]; /* see diag_v1_report(); without outputs, and with */
 };
 
 /** diag_snapshot_new() - room for @n_members; strings are set with the arena of the snapshot. */
