@@ -97,6 +97,12 @@ static void on_prefer(struct head *h, const char *value)
         value_join(&h->prefer, value);
 }
 
+static void on_diag_caller(struct head *h, const char *value)
+{
+        h->n_diag_caller++;
+        value_join(&h->diag_caller, value);
+}
+
 static const struct {
         const char *name;
         void (*on)(struct head *h, const char *value);
@@ -108,6 +114,7 @@ static const struct {
         {"Content-Type",      on_content_type     },
         {"If-None-Match",     on_if_none_match    },
         {"Prefer",            on_prefer           },
+        {"Diag-Caller",       on_diag_caller      },
 };
 
 void head_init(struct head *h, const char *version)
