@@ -103,6 +103,11 @@ static void on_diag_caller(struct head *h, const char *value)
         value_join(&h->diag_caller, value);
 }
 
+static void on_accept_encoding(struct head *h, const char *value)
+{
+        value_join(&h->accept_encoding, value);
+}
+
 static const struct {
         const char *name;
         void (*on)(struct head *h, const char *value);
@@ -114,6 +119,7 @@ static const struct {
         {"Content-Type",      on_content_type     },
         {"If-None-Match",     on_if_none_match    },
         {"Prefer",            on_prefer           },
+        {"Accept-Encoding",   on_accept_encoding  },
         {"Diag-Caller",       on_diag_caller      },
 };
 

@@ -405,13 +405,18 @@ int listen_conf_check(struct listen_conf *c, const char *name, struct err *e)
         return k < 0 ? k : add_own_names(&c->authority, name);
 }
 
+static bool same_text(const char *a, const char *b)
+{
+        return streq(str_or(a, ""), str_or(b, ""));
+}
+
 static bool same_tls(const struct tls_conf *a, const struct tls_conf *b)
 {
-        bool same = a->state == b->state;
+        const struct tls_files *x = &a->files, *y = &b->files;
 
-        for (size_t i = 0; same && i < TLS_FILES; i++)
-                same = streq(str_or(a->files.text[i], ""), str_or(b->files.text[i], ""));
-        return same;
+        return a->state == b->state && same_text(x->ca_pem, y->ca_pem) &&
+               same_text(x->certificate_pem, y->certificate_pem) &&
+               same_text(x->key_pem, y->key_pem);
 }
 
 bool listen_conf_same_listeners(const struct listen_conf *a, const struct listen_conf *b)

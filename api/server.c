@@ -22,6 +22,7 @@
 #include "api/acceptor.h"
 #include "api/cond.h"
 #include "api/connections.h"
+#include "api/encoding.h"
 #include "api/errand.h"
 #include "api/gate.h"
 #include "api/head.h"
@@ -69,6 +70,7 @@ struct server {
         _Atomic uint64_t
                 n_held_bytes; /* of answers that were made for one, and are not taken yet */
         struct server_counters counters;
+        struct request_times times;
 
         pthread_mutex_t lock; /* all below */
         pthread_cond_t quieter;
@@ -176,12 +178,59 @@ static struct MHD_Response *response_with_parts(struct reply *r)
         return response;
 }
 
+/* Somebody who reads a rope. */
+struct rope_reader {
+        struct rope *rope;
+        struct rope_cursor cursor;
+};
+
+/* The library asks for one block after the other, and never for one again. */
+static ssize_t read_rope(void *reader, uint64_t offset, char *block, size_t n)
+{
+        struct rope_reader *r = reader;
+        size_t n_read = rope_read(r->rope, &r->cursor, block, n);
+
+        (void)offset;
+        return n_read > 0 ? (ssize_t)n_read : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void release_rope(void *reader)
+{
+        struct rope_reader *r = reader;
+
+        rope_unref(r->rope);
+        free(r);
+}
+
+/*
+ * In blocks, and not as one vector: the library (0.9.75) copies a vector into the memory of its connection,
+ * hangs up when it does not fit there, and over TLS makes a record of each of its elements.
+ */
+static struct MHD_Response *response_with_rope(struct reply *r)
+{
+        struct rope_reader *reader = calloc(1, sizeof(*reader));
+        struct MHD_Response *response;
+
+        if (!reader)
+                return NULL;
+        response = MHD_create_response_from_callback(rope_size(r->rope), SERVER_ROPE_BLOCK_BYTES,
+                                                     read_rope, reader, release_rope);
+        if (!response) {
+                free(reader);
+                return NULL;
+        }
+        reader->rope = TAKE_PTR(r->rope);
+        return response;
+}
+
 /* The body is the blobs' bytes, without a copy; the response holds the references now. */
 static struct MHD_Response *response_with_body(struct reply *r)
 {
         static char nothing[1];
         struct MHD_Response *response;
 
+        if (r->rope)
+                return response_with_rope(r);
         if (r->tail)
                 return response_with_parts(r);
         if (!r->body)
@@ -239,7 +288,9 @@ static bool client_hold_bytes(struct client *c, uint64_t n)
 
 static void client_hold_answer(struct client *c)
 {
-        if (client_hold_bytes(c, reply_own_size(&c->reply)))
+        uint64_t n_block = c->reply.rope ? SERVER_ROPE_BLOCK_BYTES : 0;
+
+        if (client_hold_bytes(c, reply_own_size(&c->reply) + n_block))
                 return;
         server_count_refusal(&c->endpoint->server->counters, SERVER_REFUSAL_BUSY);
         reply_done(&c->reply);
@@ -257,6 +308,7 @@ static enum MHD_Result client_send(struct client *c)
         uint64_t n_bytes;
         enum MHD_Result r;
 
+        reply_encode(&c->reply, head_value(&c->head.accept_encoding));
         client_hold_answer(c);
         n_bytes = reply_size(&c->reply);
         server_count_answer(&s->counters, c->reply.status);
@@ -301,6 +353,12 @@ static enum parked_share share_of(const struct authority_verdict *v)
         return v->many ? PARKED_MANY : PARKED_ORDINARY;
 }
 
+/* Of the change that it asked for, however that ends, and whatever happens to it meanwhile. */
+static bool client_must_be_told(const struct client *c)
+{
+        return c->errand && !errand_only_reads(c->errand);
+}
+
 /*
  * Suspend first: the wake-up may come before parked_add() returns. When parking is refused the handler
  * runs again at once; it may try again if something has changed, else (too many wait, or we are
@@ -314,10 +372,11 @@ static enum MHD_Result client_park(struct client *c, uint64_t ticket)
         c->parked.resume = client_on_resume;
         c->parked.peer = c->connection.peer;
         c->parked.share = share_of(&c->request.caller);
+        c->parked.key = c->reply.park_key;
         c->request.may_park = true;
         connection_enter(s->connections, &c->connection, CONNECTION_PAUSED);
         server_count(s, &s->n_suspended, 1);
-        if (!c->errand) /* what was begun for it is to be told to the end, and takes nobody's place */
+        if (!client_must_be_told(c)) /* who must be takes nobody's place */
                 connections_watch(s->connections, &c->connection);
         MHD_suspend_connection(c->mhd);
         if (parked_add(p, &c->parked, ticket, c->reply.park_until_mono_usec))
@@ -406,7 +465,7 @@ static bool client_may(struct client *c, const char *method)
 {
         enum authority_class needs = gate_needs(c->match.route->least);
 
-        if (c->errand)
+        if (client_must_be_told(c))
                 return true;
         client_look_at_certificate(c);
         c->request.caller = gate_judge(c->endpoint->server->gate, &c->caller);
@@ -437,6 +496,8 @@ static enum MHD_Result client_handle(struct client *c, const char *method)
                 reply_done(&c->reply);
                 reply_empty(&c->reply, 500);
         }
+        request_times_count(&c->endpoint->server->times, c->match.route, c->reply.status,
+                            now_mono_usec() - c->request.received_mono_usec);
         return client_send(c);
 }
 
@@ -1066,11 +1127,11 @@ static struct MHD_Daemon *start_daemon(struct endpoint *p, const struct tls_file
         };
         /* With a CA it asks for a certificate; whether one comes, and which, it does not care. */
         const struct MHD_OptionItem tls_options[] = {
-                {MHD_OPTION_HTTPS_MEM_TRUST,  0, tls ? tls->text[TLS_CA] : NULL         },
-                {MHD_OPTION_HTTPS_MEM_CERT,   0, tls ? tls->text[TLS_CERTIFICATE] : NULL},
-                {MHD_OPTION_HTTPS_MEM_KEY,    0, tls ? tls->text[TLS_KEY] : NULL        },
-                {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)TLS_PRIORITIES                 },
-                {MHD_OPTION_END,              0, NULL                                   },
+                {MHD_OPTION_HTTPS_MEM_TRUST,  0, tls ? tls->ca_pem : NULL         },
+                {MHD_OPTION_HTTPS_MEM_CERT,   0, tls ? tls->certificate_pem : NULL},
+                {MHD_OPTION_HTTPS_MEM_KEY,    0, tls ? tls->key_pem : NULL        },
+                {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)TLS_PRIORITIES           },
+                {MHD_OPTION_END,              0, NULL                             },
         };
         unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
                          MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | (tls ? MHD_USE_TLS : 0);
@@ -1225,6 +1286,11 @@ void server_stats(struct server *s, struct server_stats *ret)
                 ret->listeners[i].n_total = atomic_load(&p->n_total);
                 ret->listeners[i].n_max = atomic_load(&s->n_places_each);
         }
+}
+
+const struct request_times *server_times(const struct server *s)
+{
+        return &s->times;
 }
 
 /* Stopping. */

@@ -25,11 +25,14 @@
  * An answer stays in memory until its reader has taken it, which he may put off for a minute. What many
  * read is there once; of answers that were made for one request there may be so many bytes, and who
  * would exceed them gets 503 instead, with Retry-After. Answers of up to SERVER_ANSWER_SMALL_BYTES are always
- * given. The kernel holds no more than SERVER_SEND_BYTES (as it counts: twice that) for a connection.
+ * given. Of a rope, one block counts for each reader. The kernel holds no more than SERVER_SEND_BYTES (as it
+ * counts: twice that) for a connection; four times as much doubles what one fast reader of a rope gets,
+ * and gives nothing to many.
  */
 
 #include "api/authority.h"
 #include "api/parked.h"
+#include "api/request_times.h"
 #include "api/route.h"
 #include "api/server_stats.h"
 #include "base/err.h"
@@ -50,6 +53,7 @@
 
 #define SERVER_ANSWER_SMALL_BYTES 4096u
 #define SERVER_SEND_BYTES         65536
+#define SERVER_ROPE_BLOCK_BYTES   65536
 
 #define SERVER_CONNECTION_BYTES 32768u /* request line and headers */
 #define SERVER_BODY_BYTES_MAX   65536u
@@ -103,6 +107,9 @@ int server_set_authority(struct server *s, const struct authority *authority);
 
 /** server_stats() - what it has done so far. Any thread. */
 void server_stats(struct server *s, struct server_stats *ret);
+
+/** server_times() - how long its requests took; lives as long as the server. Any thread. */
+const struct request_times *server_times(const struct server *s);
 
 /**
  * server_free() - stop, and leave what is to come to the next server

@@ -229,12 +229,12 @@ static int check_files(struct tls_files *f, const char *const paths[static TLS_F
                        struct err *e)
 {
         _cleanup_(chain_done) struct chain ca = {0}, own = {0};
-        int r = chain_need(&ca, f->text[TLS_CA], paths[TLS_CA], e);
+        int r = chain_need(&ca, f->ca_pem, paths[TLS_CA], e);
 
         if (r >= 0)
-                r = chain_need(&own, f->text[TLS_CERTIFICATE], paths[TLS_CERTIFICATE], e);
+                r = chain_need(&own, f->certificate_pem, paths[TLS_CERTIFICATE], e);
         if (r >= 0)
-                r = check_key(f->text[TLS_KEY], paths, own.crts[0], e);
+                r = check_key(f->key_pem, paths, own.crts[0], e);
         if (r >= 0)
                 r = check_chain(&ca, &own, paths, e);
         if (r >= 0)
@@ -245,11 +245,16 @@ static int check_files(struct tls_files *f, const char *const paths[static TLS_F
 int tls_files_load(struct tls_files *ret, const char *const paths[static TLS_FILES], struct err *e)
 {
         struct tls_files f = {0};
+        char **const texts[TLS_FILES] = {
+                [TLS_CA] = &f.ca_pem,
+                [TLS_CERTIFICATE] = &f.certificate_pem,
+                [TLS_KEY] = &f.key_pem,
+        };
         size_t n;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < TLS_FILES; i++)
-                r = fs_read(paths[i], TLS_FILE_BYTES_MAX, &f.text[i], &n, e);
+                r = fs_read(paths[i], TLS_FILE_BYTES_MAX, texts[i], &n, e);
         if (r >= 0)
                 r = check_files(&f, paths, e);
         if (r < 0) {
@@ -262,10 +267,11 @@ int tls_files_load(struct tls_files *ret, const char *const paths[static TLS_FIL
 
 void tls_files_done(struct tls_files *f)
 {
-        if (f->text[TLS_KEY])
-                explicit_bzero(f->text[TLS_KEY], strlen(f->text[TLS_KEY]));
-        for (size_t i = 0; i < TLS_FILES; i++)
-                free(f->text[i]);
+        if (f->key_pem)
+                explicit_bzero(f->key_pem, strlen(f->key_pem));
+        free(f->ca_pem);
+        free(f->certificate_pem);
+        free(f->key_pem);
         *f = (struct tls_files){0};
 }
 

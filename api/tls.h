@@ -54,8 +54,8 @@ void tls_identity_add_uri(struct tls_identity *i, const char *uri);
 
 /** Whom we believe, and what we show: PEM text, as libmicrohttpd and libcurl want it. */
 struct tls_files {
-        char *text[TLS_FILES];    /* owned; each ends with a NUL */
-        struct tls_identity self; /* what our certificate says */
+        char *ca_pem, *certificate_pem, *key_pem; /* owned; each ends with a NUL */
+        struct tls_identity self;                 /* what our certificate says */
 };
 
 /**

@@ -134,9 +134,9 @@ static void make_world(void)
         big = blob_new_take(&b);
         ca = certificate_make_ca("the CA");
         node = signed_one("m1", "diag://prod/master");
-        files = (struct tls_files){
-                .text = {(char *)ca.pem, (char *)node.pem, (char *)node.key_pem}
-        };
+        files = (struct tls_files){.ca_pem = (char *)ca.pem,
+                                   .certificate_pem = (char *)node.pem,
+                                   .key_pem = (char *)node.key_pem};
         strcpy(authority.cluster, "prod");
         authority.has_forwarder = true;
         authority.forwarder = FORWARDER;

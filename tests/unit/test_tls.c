@@ -58,9 +58,9 @@ START_TEST(loads_files_that_belong_together)
         struct err e = {0};
 
         ck_assert_msg(tls_files_load(&f, paths, &e) == 0, "%s", e.text);
-        ck_assert_str_eq(f.text[TLS_CA], ca.pem);
-        ck_assert_str_eq(f.text[TLS_CERTIFICATE], node.pem);
-        ck_assert_str_eq(f.text[TLS_KEY], node.key_pem);
+        ck_assert_str_eq(f.ca_pem, ca.pem);
+        ck_assert_str_eq(f.certificate_pem, node.pem);
+        ck_assert_str_eq(f.key_pem, node.key_pem);
         ck_assert_str_eq(f.self.name, "m1");
         ck_assert(tls_identity_has_role(&f.self, "prod", DIAG_ROLE_MASTER));
         ck_assert_uint_gt(f.self.valid_until_wall_usec, now_wall_usec());
