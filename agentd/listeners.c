@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "agentd/listeners.h"
+#include "base/mono.h"
 
 void listeners_take_passed(struct listeners *l)
 {
@@ -41,14 +42,28 @@ uint16_t listeners_port(const struct listeners *l, const struct agent_conf *c)
 /* --- what systemd passed ----------------------------------------------------------------------- */
 
 /* Whoever is not allowed gets 403 there, in any case: no reason to leave the node unwatched. */
-static void warn_of_open_door(const struct authority *a, const struct sock_address *address)
+static void warn_of_open_door(const struct listen_conf *c, const struct sock_address *address)
+{
+        const struct authority *a = &c->authority;
+        char text[SOCK_ADDRESS_MAX];
+
+        if (!sock_address_is_local(address) && !listen_conf_tls(c) &&
+            !(a->insecure && a->n_networks))
+                log_warning("systemd listens on %s for us, but other machines are refused there "
+                            "without certificates ([TLS]), or Insecure=yes and AllowFrom=",
+                            sock_address_format(text, address));
+}
+
+/* Where TLS was meant to be, and cannot, plain text is no replacement. */
+static bool may_serve(const struct listen_conf *c, const struct sock_address *address)
 {
         char text[SOCK_ADDRESS_MAX];
 
-        if (!sock_address_is_local(address) && !(a->insecure && a->n_networks))
-                log_warning("systemd listens on %s for us, but other machines are refused there "
-                            "without Insecure=yes and AllowFrom=",
-                            sock_address_format(text, address));
+        if (c->tls.state != TLS_STATE_UNUSABLE || sock_address_is_local(address))
+                return true;
+        log_warning("%s, where systemd listens, is not served: %s",
+                    sock_address_format(text, address), c->tls.fault.text);
+        return false;
 }
 
 /* Masters are asked on another port, and the socket unit decides: the two may disagree. */
@@ -76,7 +91,9 @@ static size_t serve_passed(struct listeners *l, struct server *s, const struct a
                 char text[SOCK_ADDRESS_MAX];
                 struct err e;
 
-                warn_of_open_door(&c->server.authority, &p->address);
+                if (!may_serve(&c->server, &p->address))
+                        continue;
+                warn_of_open_door(&c->server, &p->address);
                 if (server_adopt(s, p->fd, &e) < 0) {
                         log_warning("%s", e.text);
                         continue;
@@ -140,8 +157,42 @@ static int listen_on_defaults(struct listeners *l, struct server *s, const struc
         return n ? 0 : err_set(e, -EADDRINUSE, "none of the default listeners could be opened");
 }
 
+/* --- certificates ------------------------------------------------------------------------------ */
+
+/* To be seen where it can be mended; the machines that are refused for it, or refuse us, say it, too. */
+static void warn_of_time(const struct tls_identity *self)
+{
+        uint64_t now = now_wall_usec();
+        char text[RFC3339_MAX];
+
+        if (now < self->valid_from_wall_usec)
+                log_warning("the certificate of this node is not valid before %s: other machines "
+                            "refuse it until then",
+                            rfc3339_format(text, self->valid_from_wall_usec));
+        else if (now > self->valid_until_wall_usec)
+                log_warning(
+                        "the certificate of this node has expired at %s: other machines refuse it",
+                        rfc3339_format(text, self->valid_until_wall_usec));
+}
+
+static void use_tls(struct server *s, const struct listen_conf *c)
+{
+        const struct tls_files *files = listen_conf_tls(c);
+
+        if (!files) {
+                if (c->tls.fault.code < 0)
+                        log_warning("no TLS: %s", c->tls.fault.text);
+                return;
+        }
+        server_use_tls(s, files);
+        warn_of_time(&files->self);
+        log_info("TLS is spoken with other machines, as %s",
+                 str_or(files->self.name, "a certificate without a name"));
+}
+
 int listeners_open(struct listeners *l, struct server *s, const struct agent_conf *c, struct err *e)
 {
+        use_tls(s, &c->server);
         if (serve_passed(l, s, c) == 0 && !c->server.n_listen)
                 return listen_on_defaults(l, s, c, e);
         return listen_on_configured(l, s, c, e);

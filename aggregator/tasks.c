@@ -11,6 +11,7 @@
 #include "aggregator/announcement_json.h"
 #include "aggregator/tasks.h"
 #include "api/maintenance_json.h"
+#include "api/route.h"
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/mono.h"

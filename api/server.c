@@ -45,7 +45,7 @@
 struct endpoint {
         struct server *server;
         struct listener listener;
-        struct MHD_Daemon *daemon;
+        struct MHD_Daemon *daemon, *tls_daemon; /* tls_daemon: NULL where TLS is not spoken */
         _Atomic unsigned n_open;
         _Atomic unsigned n_ordinary; /* of these, all who may not have the reserve */
         _Atomic unsigned n_loopback; /* of these, those from a loopback address */
@@ -59,6 +59,8 @@ struct server {
         struct gate *gate;
         struct connections *connections;
         struct acceptor *acceptor;
+        const struct tls_files *tls_files; /* borrowed while listeners are opened */
+        bool speaks_tls;
         struct endpoint endpoints[SERVER_LISTENERS_MAX];
         size_t n_endpoints; /* under the lock, but for the thread that adds them */
         unsigned n_places;  /* connections that the process can have */
@@ -92,9 +94,10 @@ struct client {
         struct endpoint *endpoint;
         struct MHD_Connection *mhd;
         struct authority_caller caller;
-        LIST_ENTRY(client) link; /* owner: struct server, on_the_way */
-        int fd;                  /* libmicrohttpd's */
-        bool ordinary, loopback; /* how it is counted for its listener */
+        struct tls_peer *tls_peer; /* that of the caller, once it has been looked at */
+        LIST_ENTRY(client) link;   /* owner: struct server, on_the_way */
+        int fd;                    /* libmicrohttpd's */
+        bool ordinary, loopback;   /* how it is counted for its listener */
 
         enum exchange exchange;
         bool busy, target_too_long;
@@ -420,6 +423,40 @@ static int client_refuse(struct client *c, enum server_refusal why, const char *
                             server_refusal_to_string(why), text);
 }
 
+/* NULL: it speaks no TLS. */
+static void *tls_session_of(struct MHD_Connection *mhd)
+{
+        const union MHD_ConnectionInfo *info;
+
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        return info ? info->tls_session : NULL;
+}
+
+/* After the handshake. Out of memory, nobody has been looked at, and is nobody. */
+static void client_take_certificate(struct client *c)
+{
+        void *session = tls_session_of(c->mhd);
+
+        c->tls_peer = session ? malloc(sizeof(*c->tls_peer)) : NULL;
+        if (!c->tls_peer)
+                return;
+        tls_peer_from_session(c->tls_peer, session);
+        c->caller.certificate = c->tls_peer;
+        if (gate_judge(c->endpoint->server->gate, &c->caller).many)
+                connections_exempt(c->endpoint->server->connections, &c->connection);
+}
+
+/* Connections live long, and requests wait: it may have become too late for a certificate meanwhile. */
+static void client_look_at_certificate(struct client *c)
+{
+        if (!c->caller.tls)
+                return;
+        if (!c->tls_peer)
+                client_take_certificate(c);
+        if (c->tls_peer)
+                tls_peer_look_again(c->tls_peer, now_wall_usec());
+}
+
 /*
  * Is it still so that this one may do this? An answer is in the reply when not. Who was let in to change
  * something is told how that ended.
@@ -430,6 +467,7 @@ static bool client_may(struct client *c, const char *method)
 
         if (client_must_be_told(c))
                 return true;
+        client_look_at_certificate(c);
         c->request.caller = gate_judge(c->endpoint->server->gate, &c->caller);
         if (c->request.caller.class >= needs)
                 return true;
@@ -626,6 +664,8 @@ static enum MHD_Result client_on_head(struct client *c, const char *method, cons
         c->exchange = EXCHANGE_BODY;
         if (fault)
                 return client_end_with(c, fault);
+        client_look_at_certificate(c);
+        gate_take_forwarded(s->gate, &c->caller, &c->head);
         if (client_route(c, method) < 0)
                 reply_done(&c->reply);
         return MHD_YES;
@@ -790,18 +830,45 @@ static enum server_refusal client_take_place(struct client *c)
         return SERVER_REFUSAL_NONE;
 }
 
+/* Return: does TLS have to be spoken with it? Or -errno: it is gone already. */
+static int must_speak_tls(const struct server *s, int fd)
+{
+        struct sock_address local = {.n = sizeof(local.storage)};
+
+        if (!s->speaks_tls)
+                return false;
+        if (getsockname(fd, &local.sa, &local.n) < 0)
+                return -errno;
+        return !sock_address_is_local(&local);
+}
+
+static int client_take_caller(struct client *c, int fd)
+{
+        int tls, r = authority_caller_from_fd(&c->caller, fd);
+
+        if (r < 0)
+                return r;
+        tls = must_speak_tls(c->endpoint->server, fd);
+        if (tls < 0)
+                return tls;
+        c->caller.tls = tls;
+        return 0;
+}
+
 /* NULL: out of memory; or gone already, or one too many. */
 static struct client *client_new(struct endpoint *p, int fd)
 {
         struct client *c = calloc(1, sizeof(*c));
         enum server_refusal why;
 
-        if (!c || authority_caller_from_fd(&c->caller, fd) < 0) {
+        if (!c)
+                return NULL;
+        c->endpoint = p;
+        c->fd = fd;
+        if (client_take_caller(c, fd) < 0) {
                 free(c);
                 return NULL;
         }
-        c->endpoint = p;
-        c->fd = fd;
         why = client_take_place(c);
         if (why != SERVER_REFUSAL_NONE) {
                 server_count_refusal(&p->server->counters, why);
@@ -820,6 +887,7 @@ static void client_free(struct client *c)
         connections_remove(s->connections, &c->connection);
         endpoint_count(c->endpoint, c, -1);
         acceptor_poke(s->acceptor);
+        free(c->tls_peer);
         free(c);
 }
 
@@ -879,6 +947,7 @@ static void on_accepted(void *listener, int fd)
         struct endpoint *p = listener;
         struct server *s = p->server;
         const struct sock_address *peer;
+        struct MHD_Daemon *daemon;
         struct client *c;
 
         server_drop_on_the_way(s, fd);
@@ -890,7 +959,8 @@ static void on_accepted(void *listener, int fd)
         }
         server_put_on_the_way(s, c);
         peer = &c->caller.peer; /* it is copied before @c can go */
-        if (MHD_add_connection(p->daemon, fd, &peer->sa, peer->n) != MHD_YES)
+        daemon = c->caller.tls ? p->tls_daemon : p->daemon;
+        if (MHD_add_connection(daemon, fd, &peer->sa, peer->n) != MHD_YES)
                 server_drop_on_the_way(s, fd);
 }
 
@@ -914,6 +984,8 @@ static void on_connection(void *userdata, struct MHD_Connection *mhd, void **soc
         if (!c)
                 return;
         c->mhd = mhd;
+        if (tls_session_of(mhd))
+                tls_session_bound(tls_session_of(mhd));
         connections_begin(p->server->connections, &c->connection, fd);
 }
 
@@ -1040,7 +1112,7 @@ static unsigned mhd_timeout(const struct server_limits *l)
  * Left alone on purpose: post processor, digest authentication, cookies, upgrade. The library's limit is
  * never met, because it counts a connection a moment longer than we do.
  */
-static struct MHD_Daemon *start_daemon(struct endpoint *p)
+static struct MHD_Daemon *start_daemon(struct endpoint *p, const struct tls_files *tls)
 {
         const struct server_limits *l = &p->server->options.limits;
         const struct MHD_OptionItem options[] = {
@@ -1053,11 +1125,39 @@ static struct MHD_Daemon *start_daemon(struct endpoint *p)
                 {MHD_OPTION_CONNECTION_TIMEOUT,      mhd_timeout(l),          NULL     },
                 {MHD_OPTION_END,                     0,                       NULL     },
         };
+        /* With a CA it asks for a certificate; whether one comes, and which, it does not care. */
+        const struct MHD_OptionItem tls_options[] = {
+                {MHD_OPTION_HTTPS_MEM_TRUST,  0, tls ? tls->ca_pem : NULL         },
+                {MHD_OPTION_HTTPS_MEM_CERT,   0, tls ? tls->certificate_pem : NULL},
+                {MHD_OPTION_HTTPS_MEM_KEY,    0, tls ? tls->key_pem : NULL        },
+                {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)TLS_PRIORITIES           },
+                {MHD_OPTION_END,              0, NULL                             },
+        };
+        unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                         MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | (tls ? MHD_USE_TLS : 0);
 
-        return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                        MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
-                                0, NULL, NULL, on_request, NULL, MHD_OPTION_ARRAY, options,
+        return MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_ARRAY, options,
+                                tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls_options,
                                 MHD_OPTION_END);
+}
+
+/* A socket for all addresses needs both. So one for a single address of others has a thread too many. */
+static bool endpoint_start_daemons(struct endpoint *p)
+{
+        const struct tls_files *tls = p->server->tls_files;
+        bool needs_tls = tls && !sock_address_is_local(&p->listener.address);
+
+        p->daemon = start_daemon(p, NULL);
+        p->tls_daemon = needs_tls ? start_daemon(p, tls) : NULL;
+        return p->daemon && (p->tls_daemon || !needs_tls);
+}
+
+static void endpoint_stop_daemons(struct endpoint *p)
+{
+        if (p->daemon)
+                MHD_stop_daemon(p->daemon);
+        if (p->tls_daemon)
+                MHD_stop_daemon(p->tls_daemon);
 }
 
 /* All listeners share the descriptors; none can take those of another. */
@@ -1087,14 +1187,15 @@ static int server_serve(struct server *s, struct endpoint *p, struct err *e)
         p->server = s;
         p->n_open = p->n_ordinary = p->n_loopback = 0;
         p->n_total = 0;
-        p->daemon = start_daemon(p);
-        if (!p->daemon)
+        if (!endpoint_start_daemons(p)) {
+                endpoint_stop_daemons(p);
                 return err_set(e, -EIO, "cannot serve %s: libmicrohttpd does not start",
                                sock_address_format(text, &p->listener.address));
+        }
         server_share_places(s, s->n_endpoints + 1);
         r = acceptor_add(s->acceptor, p->listener.fd, p);
         if (r < 0) {
-                MHD_stop_daemon(p->daemon);
+                endpoint_stop_daemons(p);
                 return err_set(e, r, "cannot serve %s: %s",
                                sock_address_format(text, &p->listener.address), strerror(-r));
         }
@@ -1110,6 +1211,12 @@ static struct endpoint *server_next_endpoint(struct server *s, struct err *e)
                 return &s->endpoints[s->n_endpoints];
         err_set(e, -E2BIG, "more than %u addresses to listen on", SERVER_LISTENERS_MAX);
         return NULL;
+}
+
+void server_use_tls(struct server *s, const struct tls_files *files)
+{
+        s->tls_files = files;
+        s->speaks_tls = true;
 }
 
 int server_listen(struct server *s, const struct sock_address *address, struct err *e)
@@ -1228,7 +1335,7 @@ static void server_stop_daemons(struct server *s)
         struct client *c;
 
         for (size_t i = 0; i < s->n_endpoints; i++)
-                MHD_stop_daemon(s->endpoints[i].daemon);
+                endpoint_stop_daemons(&s->endpoints[i]);
         while ((c = LIST_FIRST(&s->on_the_way))) { /* it has closed them without a word */
                 LIST_REMOVE(c, link);
                 client_free(c);

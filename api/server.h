@@ -5,6 +5,11 @@
  * One libmicrohttpd daemon with one thread per listening socket; handlers run on these threads and
  * touch nothing but what is sealed and counted.
  *
+ * With certificates (server_use_tls()) it is TLS that is spoken, but over Unix sockets and where the address
+ * that was connected to is a loopback one; a socket that listens on all addresses has both, and two daemons.
+ * What the certificate of a client is worth is looked at with each request: without a good one he is
+ * nobody, unless his address may ask.
+ *
  * A client can use up what is its own: its connections (of one address, or of one uid), its places among
  * those who wait, the time of its requests. The rest is for others.
  *
@@ -67,6 +72,12 @@ struct server;
 
 /** server_new() - block no signals, open nothing yet. Call with signals blocked: threads inherit that. */
 int server_new(struct server **ret, const struct server_options *options, struct err *e);
+
+/**
+ * server_use_tls() - speak TLS with other machines, and plain HTTP no more
+ * @files: borrowed until the last listener has been opened. Before the first one is
+ */
+void server_use_tls(struct server *s, const struct tls_files *files);
 
 /**
  * server_listen() - bind, listen, answer
