@@ -72,7 +72,7 @@ static inline struct diag_member *small_member(const struct small_node *n)
         struct diag_member *ret;
 
         m.report = heard ? small_report(n) : NULL;
-        if (diag_member_speaks(&m) && !m.stale)
+        if (m.report && diag_member_speaks(&m) && !m.stale)
                 m.health = m.report->health;
         m.code = small_code(&m);
         m.text = m.code == DIAG_CODE_NONE ? "" : "not well";

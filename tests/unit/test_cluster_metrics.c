@@ -33,7 +33,7 @@ static bool has_line(const char *text, const char *line)
 START_TEST(says_what_is_published)
 {
         static const char *const lines[] = {
-                "diag_build_info{version=\"" DIAG_VERSION "\"} 1",
+                ("diag_build_info{version=\"" DIAG_VERSION "\"} 1"),
                 "# TYPE diag_cluster_healthy gauge",
                 "diag_cluster_healthy 1",
                 "diag_cluster_acknowledged 0",

@@ -89,40 +89,39 @@ static void spell(struct buf *out, const struct diag_look *l, enum of of, const 
 /* clang-format off */
 static const struct {
         enum of of;
-        const char *address, *unit;
         bool outputs;
-        const char *stale, *want;
+        const char *address, *unit, *stale, *want;
 } cases[] = {
-        {NODES, "", "", true, NULL, "{\"nodes\":[" NODE_1(0) "," NODE_3(1) "," NODE_4 "," NODE_5 "]}\n"},
-        {NODES, "", "", true, OLD, "{\"nodes\":[" NODE_1(3) "," NODE_3(3) "," NODE_4 "," NODE_5 "]}\n"},
-        {NODE, "10.0.0.3", "", true, NULL, NODE_3(1) "\n"},
-        {NODE, "10.0.0.1", "", true, OLD, NODE_1(3) "\n"},
-        {NODE_UNITS, "10.0.0.3", "", true, NULL, "{\"units\":[" UNIT_B(1) "," UNIT_C(0) "]}\n"},
-        {NODE_UNITS, "10.0.0.3", "", true, OLD, "{\"units\":[" UNIT_B(3) "," UNIT_C(3) "]}\n"},
-        {NODE_UNITS, "10.0.0.4", "", true, NULL, "{\"units\":[]}\n"},
-        {NODE_UNITS, "10.0.0.5", "", true, NULL, "{\"units\":[]}\n"},
-        {NODE_UNIT, "10.0.0.3", B, true, NULL,
+        {NODES, true, "", "", NULL, "{\"nodes\":[" NODE_1(0) "," NODE_3(1) "," NODE_4 "," NODE_5 "]}\n"},
+        {NODES, true, "", "", OLD, "{\"nodes\":[" NODE_1(3) "," NODE_3(3) "," NODE_4 "," NODE_5 "]}\n"},
+        {NODE, true, "10.0.0.3", "", NULL, NODE_3(1) "\n"},
+        {NODE, true, "10.0.0.1", "", OLD, NODE_1(3) "\n"},
+        {NODE_UNITS, true, "10.0.0.3", "", NULL, "{\"units\":[" UNIT_B(1) "," UNIT_C(0) "]}\n"},
+        {NODE_UNITS, true, "10.0.0.3", "", OLD, "{\"units\":[" UNIT_B(3) "," UNIT_C(3) "]}\n"},
+        {NODE_UNITS, true, "10.0.0.4", "", NULL, "{\"units\":[]}\n"},
+        {NODE_UNITS, true, "10.0.0.5", "", NULL, "{\"units\":[]}\n"},
+        {NODE_UNIT, true, "10.0.0.3", B, NULL,
          "{\"id\":\"" B "\",\"health\":1,\"output\":\"" SAID "\",\"description\":\"the b\"," HELP("M-3")
          ",\"name\":\"B\"}\n"},
-        {NODE_UNIT, "10.0.0.3", B, false, NULL,
+        {NODE_UNIT, false, "10.0.0.3", B, NULL,
          "{\"id\":\"" B "\",\"health\":1,\"output\":\"" REASON "\",\"description\":\"the b\"," HELP("M-3")
          ",\"name\":\"B\"}\n"},
-        {NODE_UNIT, "10.0.0.3", C, true, NULL,
+        {NODE_UNIT, true, "10.0.0.3", C, NULL,
          "{\"id\":\"" C "\",\"health\":0,\"output\":\"\",\"description\":\"another c\"," HELP("M-3")
          ",\"name\":\"C\"}\n"},
-        {NODE_UNIT, "10.0.0.3", C, true, OLD,
+        {NODE_UNIT, true, "10.0.0.3", C, OLD,
          "{\"id\":\"" C "\",\"health\":3,\"output\":\"nobody looks\\n\",\"description\":\"another c\"," HELP("M-3")
          ",\"name\":\"C\"}\n"},
         /* What only silent nodes have is not there. */
-        {UNITS, "", "", true, NULL, "{\"units\":[" UNIT_A(0) "," UNIT_B(1) "," UNIT_C(0) "]}\n"},
-        {UNITS, "", "", true, OLD, "{\"units\":[" UNIT_A(3) "," UNIT_B(3) "," UNIT_C(3) "]}\n"},
-        {UNIT, "", B, true, NULL, UNIT_B(1) "\n"},
+        {UNITS, true, "", "", NULL, "{\"units\":[" UNIT_A(0) "," UNIT_B(1) "," UNIT_C(0) "]}\n"},
+        {UNITS, true, "", "", OLD, "{\"units\":[" UNIT_A(3) "," UNIT_B(3) "," UNIT_C(3) "]}\n"},
+        {UNIT, true, "", B, NULL, UNIT_B(1) "\n"},
         /* The health of the node, not that of the unit on it. */
-        {UNIT_NODES, "", C, true, NULL, "{\"nodes\":[" NODE_3(1) "]}\n"},
-        {UNIT_NODES, "", B, true, NULL, "{\"nodes\":[" NODE_1(0) "," NODE_3(1) "]}\n"},
-        {UNIT_NODE, "10.0.0.3", C, true, NULL,
+        {UNIT_NODES, true, "", C, NULL, "{\"nodes\":[" NODE_3(1) "]}\n"},
+        {UNIT_NODES, true, "", B, NULL, "{\"nodes\":[" NODE_1(0) "," NODE_3(1) "]}\n"},
+        {UNIT_NODE, true, "10.0.0.3", C, NULL,
          "{\"host_ip\":\"10.0.0.3\",\"health\":1,\"role\":\"agent\",\"output\":\"\"," HELP("M-3") "}\n"},
-        {UNIT_NODE, "10.0.0.3", B, false, NULL,
+        {UNIT_NODE, false, "10.0.0.3", B, NULL,
          "{\"host_ip\":\"10.0.0.3\",\"health\":1,\"role\":\"agent\",\"output\":\"" REASON "\"," HELP("M-3") "}\n"},
 };
 /* clang-format on */
