@@ -16,10 +16,10 @@
 #include <stdio.h>
 
 #include "agentd/agent.h"
-#include "agentd/listeners.h"
 #include "agentd/maintenance.h"
 #include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
+#include "api/listeners.h"
 #include "api/livez.h"
 #include "api/metrics.h"
 #include "api/node_answer.h"
@@ -326,6 +326,11 @@ static int new_reporter(struct agent *a)
         return reporter_new(&a->reporter, &parts);
 }
 
+static uint16_t default_port(const struct agent_conf *c)
+{
+        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+}
+
 static int new_parts(struct agent *a)
 {
         const char *boot_id;
@@ -335,7 +340,8 @@ static int new_parts(struct agent *a)
         if (k < 0)
                 return k;
         boot_id = identity_node(a->identity)->boot_id;
-        identity_set_port(a->identity, listeners_port(&a->listeners, a->conf));
+        identity_set_port(a->identity,
+                          listeners_port(&a->listeners, &a->conf->server, default_port(a->conf)));
         k = new_last_runs(a, boot_id);
         if (k >= 0)
                 k = new_maintenance(a, boot_id);
@@ -579,11 +585,32 @@ static int new_server(struct agent *a, struct err *e)
         return k;
 }
 
+static int open_listeners(struct agent *a, struct err *e)
+{
+        static const char *const tcp[] = {"127.0.0.1", "[::1]", NULL};
+        bool is_master = a->conf->role == DIAG_ROLE_MASTER;
+        const struct listeners_defaults defaults = {
+                .tcp = tcp,
+                .unix_path = AGENT_SOCKET,
+                .unit = is_master ? "diag-agentd-master.socket" : "diag-agentd.socket",
+                .port = default_port(a->conf),
+                .wrong_port = is_master ? AGENT_PORT : AGENT_PORT_MASTER,
+                .wrong_port_text = is_master ? "the role of this node is master: "
+                                               "diag-agentd-master.socket belongs to it, in the "
+                                               "other's place"
+                                             : "the role of this node is not master: "
+                                               "diag-agentd.socket belongs to it, in the other's "
+                                               "place",
+        };
+
+        return listeners_open(&a->listeners, a->server, &a->conf->server, &defaults, e);
+}
+
 int agent_listen(struct agent *a, struct err *e)
 {
         int k = new_server(a, e);
 
-        return k < 0 ? k : listeners_open(&a->listeners, a->server, a->conf, e);
+        return k < 0 ? k : open_listeners(a, e);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
