@@ -364,20 +364,6 @@ static int new_parts(struct agent *a)
 
 /* --- reload ------------------------------------------------------------------------------------------------ */
 
-static bool same_listeners(const struct listen_conf *a, const struct listen_conf *b)
-{
-        char one[SOCK_ADDRESS_MAX], other[SOCK_ADDRESS_MAX];
-
-        if (a->n_listen != b->n_listen)
-                return false;
-        for (size_t i = 0; i < a->n_listen; i++)
-                if (!streq(sock_address_format(one, &a->listen[i]),
-                           sock_address_format(other, &b->listen[i])))
-                        return false;
-        return memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0;
-}
-
-/* Whatever can fail comes first: afterwards there is no way back, and none is needed. */
 static int replace_conf(struct agent *a, struct agent_conf *taken)
 {
         const struct unit_watch_options options = watch_options(taken);
@@ -393,9 +379,9 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
                 agent_conf_free(taken);
                 return k;
         }
-        if (!same_listeners(&old->server, &taken->server))
-                log_warning("Listen= and [Limits] of the new configuration count from the next "
-                            "restart on");
+        if (!listen_conf_same_listeners(&old->server, &taken->server))
+                log_warning("Listen=, the files of [TLS] and [Limits] of the new configuration count "
+                            "from the next restart on");
         prober_take_over(prober, a->prober);
         log_set_level(taken->log_level);
         a->conf = taken;
