@@ -593,13 +593,16 @@ static int new_server(struct aggregator *a, struct err *e)
 
 int aggregator_listen(struct aggregator *a, struct err *e)
 {
-        static const char *const defaults[] = {"127.0.0.1:1050", "[::1]:1050", AGGREGATOR_SOCKET,
-                                               NULL};
+        static const char *const tcp[] = {"127.0.0.1", "[::1]", NULL};
+        static const struct listeners_defaults defaults = {
+                .tcp = tcp,
+                .unix_path = AGGREGATOR_SOCKET,
+                .unit = "diag-aggregatord.socket",
+                .port = AGGREGATOR_PORT,
+        };
         int k = new_server(a, e);
 
-        return k < 0 ? k
-                     : listeners_open(&a->listeners, a->server, &a->conf->server, defaults,
-                                      "diag-aggregatord.socket", e);
+        return k < 0 ? k : listeners_open(&a->listeners, a->server, &a->conf->server, &defaults, e);
 }
 
 int aggregator_run(struct aggregator *a)

@@ -225,11 +225,10 @@ static int parse_forwarded(const char *s, struct authority_forwarded *ret)
         return 0;
 }
 
-void authority_take_forwarded(const struct authority *a, struct authority_caller *c,
-                              const char *field, unsigned n_fields)
+void authority_take_forwarded(struct authority_caller *c, const char *field, unsigned n_fields)
 {
         c->forwarded = (struct authority_forwarded){0};
-        if (comes_as_forwarder(a, c) && field && n_fields == 1)
+        if (c->peer.sa.sa_family == AF_UNIX && field && n_fields == 1)
                 (void)parse_forwarded(field, &c->forwarded);
 }
 
@@ -313,6 +312,17 @@ static bool is_in_a_network(const struct authority *a, const struct authority_ca
         return false;
 }
 
+/* Who asks for somebody else lends him nothing. The forwarder has nothing of its own to begin with. */
+static void lower(struct authority_verdict *v, const struct authority_forwarded *f)
+{
+        if (f->class == AUTHORITY_NONE)
+                return;
+        if (v->class > f->class)
+                v->class = f->class;
+        v->output = v->output && f->output;
+        v->reserve = false;
+}
+
 struct authority_verdict authority_judge(const struct authority *a,
                                          const struct authority_caller *c)
 {
@@ -324,8 +334,10 @@ struct authority_verdict authority_judge(const struct authority *a,
         struct authority_verdict v;
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                if (rows[i](a, c, &v))
+                if (rows[i](a, c, &v)) {
+                        lower(&v, &c->forwarded);
                         return v;
+                }
         return (struct authority_verdict){AUTHORITY_NONE};
 }
 

@@ -22,7 +22,9 @@
  *
  *   Diag-Caller: CLASS OUTPUT NAME      health, read or operate; 0 or 1; printable ASCII
  *
- * Without it, or with anything else in it, that is health without outputs. Of all others it is ignored.
+ * Without it, or with anything else in it, that is health without outputs. Whoever else comes over a Unix
+ * socket may say it, too, and then has at most that: an aggregator that somebody runs by hand lends nothing
+ * of his. Over TCP it is ignored.
  */
 
 #include "api/peer.h"
@@ -111,14 +113,13 @@ struct authority_caller {
 int authority_caller_from_fd(struct authority_caller *ret, int fd);
 
 /**
- * authority_take_forwarded() - note for whom the forwarder asks this time; forget what was noted before
+ * authority_take_forwarded() - note for whom he asks this time; forget what was noted before
  * @field:    the value of Diag-Caller, NULL without one
  * @n_fields: how many there are; more than one are none
  *
- * Nothing is noted of anybody else. Pure. Fuzzed.
+ * Nothing is noted of who comes over TCP. Pure. Fuzzed.
  */
-void authority_take_forwarded(const struct authority *a, struct authority_caller *c,
-                              const char *field, unsigned n_fields);
+void authority_take_forwarded(struct authority_caller *c, const char *field, unsigned n_fields);
 
 /**
  * authority_caller_name() - for logs and records: "uid 1000", "10.0.0.7", "certificate m1 (10.0.0.1)",

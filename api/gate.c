@@ -64,7 +64,7 @@ struct authority_verdict gate_judge(struct gate *g, const struct authority_calle
 void gate_take_forwarded(struct gate *g, struct authority_caller *c, const struct head *h)
 {
         pthread_mutex_lock(&g->lock);
-        authority_take_forwarded(&g->authority, c, head_value(&h->diag_caller), h->n_diag_caller);
+        authority_take_forwarded(c, head_value(&h->diag_caller), h->n_diag_caller);
         pthread_mutex_unlock(&g->lock);
 }
 

@@ -17,7 +17,6 @@ INSTALL = Path(os.environ.get("DIAG_INSTALL", "/"))
 SERVICE, SOCKET = "diag-agentd.service", "diag-agentd.socket"
 HEALTH, MAINTENANCE = "/system/health/v2/node?fields=health", "/system/health/v2/node/maintenance"
 PLAIN = {"port": 1050}
-FORWARDER = "diag-aggregator:x:987:987::/:/usr/sbin/nologin\n"
 
 
 class Certificates:
@@ -62,8 +61,6 @@ def service():
         certificates.make("ops", None)
         certificates.make("spy", "master", "other")
         node.diagnostics = lambda: journal(node)
-        with open(node.root / "etc/passwd", "a") as passwd:
-            passwd.write(FORWARDER)
         example = INSTALL / "usr/share/doc/diag/examples/network.socket.conf"
         write(node, f"etc/systemd/system/{SOCKET}.d/network.conf", example.read_text())
         node.systemctl("daemon-reload")
@@ -240,12 +237,13 @@ def forwarder(node):
                          *options, f"http://localhost{MAINTENANCE}")
         return int(done.stdout)
 
+    aggregator = int(node.exec("id", "-u", "diag-aggregator").stdout)
     says = ("-H", "Diag-Caller: operate 1 certificate ops (10.0.0.9)")
-    assert ask(987, *says) == 200
-    assert "certificate ops (10.0.0.9), forwarded by uid 987" in journal(node), journal(node)
-    assert ask(987) == 403
-    assert ask(987, "-H", "Diag-Caller: health 1 10.0.0.9") == 403
-    assert ask(987, *says, *says) == 403
+    assert ask(aggregator, *says) == 200
+    assert f"certificate ops (10.0.0.9), forwarded by uid {aggregator}" in journal(node), journal(node)
+    assert ask(aggregator) == 403
+    assert ask(aggregator, "-H", "Diag-Caller: health 1 10.0.0.9") == 403
+    assert ask(aggregator, *says, *says) == 403
     assert ask(65534, *says) == 403
     assert start_maintenance(node, *says, *of(node, "a2"))[0] == 403
     assert node.request("PUT", MAINTENANCE, {"Diag-Caller": "operate 1 x", "Content-Type": "application/json"},

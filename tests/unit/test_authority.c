@@ -363,7 +363,7 @@ START_TEST(believes_the_forwarder)
                 struct authority_caller c = caller_parse(callers_of[i]);
                 struct authority_verdict v;
 
-                authority_take_forwarded(&a, &c, fields[_i].field, fields[_i].field ? 1 : 0);
+                authority_take_forwarded(&c, fields[_i].field, fields[_i].field ? 1 : 0);
                 v = authority_judge(&a, &c);
                 ck_assert_msg(v.class == fields[_i].class, "%s: %s", str_or(fields[_i].field, "-"),
                               authority_class_to_string(v.class));
@@ -381,12 +381,12 @@ START_TEST(takes_a_forwarded_name_that_is_not_too_long)
         char field[512], name[AUTHORITY_NAME_MAX];
 
         (void)snprintf(field, sizeof(field), "operate 1 %0*d", LONGEST, 1);
-        authority_take_forwarded(&a, &c, field, 1);
+        authority_take_forwarded(&c, field, 1);
         ck_assert_int_eq(authority_judge(&a, &c).class, OPERATE);
         authority_caller_name(name, &c);
         ck_assert(strstr(name, "1, forwarded by uid 990"));
         (void)snprintf(field, sizeof(field), "operate 1 %0*d", LONGEST + 1, 1);
-        authority_take_forwarded(&a, &c, field, 1);
+        authority_take_forwarded(&c, field, 1);
         ck_assert_int_eq(authority_judge(&a, &c).class, HEALTH);
         ck_assert_str_eq(authority_caller_name(name, &c), "uid 990");
 }
@@ -398,9 +398,9 @@ START_TEST(forgets_for_whom_it_was)
         struct authority_caller c = caller_parse("990:990");
 
         for (unsigned n = 0; n < 4; n++) {
-                authority_take_forwarded(&a, &c, "operate 1 x", 1);
+                authority_take_forwarded(&c, "operate 1 x", 1);
                 ck_assert_int_eq(authority_judge(&a, &c).class, OPERATE);
-                authority_take_forwarded(&a, &c, n ? "operate 1 x" : NULL, n == 1 ? 0 : n);
+                authority_take_forwarded(&c, n ? "operate 1 x" : NULL, n == 1 ? 0 : n);
                 ck_assert_msg(authority_judge(&a, &c).class == HEALTH, "%u", n);
                 ck_assert(!authority_judge(&a, &c).output);
         }
@@ -408,28 +408,44 @@ START_TEST(forgets_for_whom_it_was)
 END_TEST
 
 /* Not a TCP client, not another uid, not root; and nobody where there is no such user. */
-START_TEST(believes_nobody_else)
+START_TEST(gives_nobody_more_than_he_has)
 {
         struct authority with = make_authority_with_forwarder(), without = make_authority();
 
         without.forwarder = FORWARDER;
         for (size_t i = 0; i < ELEMENTSOF(callers); i++) {
-                struct authority_caller c = caller_parse(callers[i].caller), same = c;
+                struct authority_caller c = caller_parse(callers[i].caller);
                 bool is_forwarder = strncmp(callers[i].caller, "990:", 4) == 0;
                 const struct authority *a = is_forwarder ? &without : &with;
                 char name[AUTHORITY_NAME_MAX];
 
                 if (c.peer.sa.sa_family != AF_UNIX)
-                        c.uid = same.uid = FORWARDER; /* whatever stands there */
-                authority_take_forwarded(a, &c, "operate 1 x", 1);
-                ck_assert_msg(c.forwarded.class == NONE && !c.forwarded.output &&
-                                      !*c.forwarded.name,
-                              "%s", callers[i].caller);
-                c.forwarded = (struct authority_forwarded){OPERATE, true, "x"};
+                        c.uid = FORWARDER; /* whatever stands there */
+                authority_take_forwarded(&c, "operate 1 x", 1);
                 ck_assert_msg(authority_judge(a, &c).class == callers[i].class, "%s",
                               callers[i].caller);
-                authority_caller_name(name, &same);
-                ck_assert(!strstr(name, "forwarded"));
+                authority_caller_name(name, &c);
+                ck_assert_int_eq(strstr(name, "forwarded") != NULL,
+                                 c.peer.sa.sa_family == AF_UNIX);
+        }
+}
+END_TEST
+
+START_TEST(lends_nothing_of_who_forwards)
+{
+        struct authority a = make_authority_with_forwarder();
+
+        for (size_t i = 0; i < ELEMENTSOF(callers); i++) {
+                struct authority_caller c = caller_parse(callers[i].caller);
+                struct authority_verdict v;
+
+                authority_take_forwarded(&c, "health 0 x", 1);
+                v = authority_judge(&a, &c);
+                if (c.peer.sa.sa_family != AF_UNIX)
+                        ck_assert_int_eq(v.class, callers[i].class);
+                else
+                        ck_assert_msg(v.class <= HEALTH && !v.output && !v.reserve, "%s",
+                                      callers[i].caller);
         }
 }
 END_TEST
@@ -686,7 +702,8 @@ int main(void)
         tcase_add_loop_test(tc, believes_the_forwarder, 0, ELEMENTSOF(fields));
         tcase_add_test(tc, takes_a_forwarded_name_that_is_not_too_long);
         tcase_add_test(tc, forgets_for_whom_it_was);
-        tcase_add_test(tc, believes_nobody_else);
+        tcase_add_test(tc, gives_nobody_more_than_he_has);
+        tcase_add_test(tc, lends_nothing_of_who_forwards);
         tcase_add_test(tc, knows_words_for_classes);
         tcase_add_test(tc, names_certificates);
         tcase_add_loop_test(tc, names_callers, 0, ELEMENTSOF(names));

@@ -1,10 +1,11 @@
-/* Where this node can be asked. */
+/* Where a daemon can be asked. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "agentd/listeners.h"
+#include "api/listeners.h"
+#include "base/log.h"
 #include "base/mono.h"
 
 void listeners_take_passed(struct listeners *l)
@@ -21,22 +22,21 @@ void listeners_done(struct listeners *l)
         activation_done(&l->passed);
 }
 
-uint16_t listeners_port(const struct listeners *l, const struct agent_conf *c)
+uint16_t listeners_port(const struct listeners *l, const struct listen_conf *c,
+                        uint16_t default_port)
 {
         uint16_t passed = activation_port(&l->passed);
 
         if (passed)
                 return passed;
-        for (size_t i = 0; i < c->server.n_listen; i++) {
-                const struct sock_address *s = &c->server.listen[i];
+        for (size_t i = 0; i < c->n_listen; i++) {
+                const struct sock_address *s = &c->listen[i];
 
                 if (s->sa.sa_family != AF_UNIX)
                         return ntohs(s->sa.sa_family == AF_INET ? s->in.sin_port
                                                                 : s->in6.sin6_port);
         }
-        if (c->server.n_listen || l->passed.n)
-                return 0;
-        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+        return c->n_listen || l->passed.n ? 0 : default_port;
 }
 
 /* --- what systemd passed ----------------------------------------------------------------------- */
@@ -67,33 +67,29 @@ static bool may_serve(const struct listen_conf *c, const struct sock_address *ad
 }
 
 /* Masters are asked on another port, and the socket unit decides: the two may disagree. */
-static void warn_of_wrong_port(const struct listeners *l, const struct agent_conf *c)
+static void warn_of_wrong_port(const struct listeners *l, const struct listeners_defaults *d)
 {
-        bool is_master = c->role == DIAG_ROLE_MASTER;
-        unsigned port = activation_port(&l->passed),
-                 wrong = is_master ? AGENT_PORT : AGENT_PORT_MASTER;
+        unsigned port = activation_port(&l->passed);
 
-        if (port == wrong)
-                log_warning("systemd listens on port %u for us, but the role of this node is %s: "
-                            "%s belongs to it, in the other's place",
-                            port, diag_role_to_string(c->role),
-                            is_master ? "diag-agentd-master.socket" : "diag-agentd.socket");
+        if (d->wrong_port && port == d->wrong_port)
+                log_warning("systemd listens on port %u for us, but %s", port, d->wrong_port_text);
 }
 
 /* Return: how many are served. */
-static size_t serve_passed(struct listeners *l, struct server *s, const struct agent_conf *c)
+static size_t serve_passed(struct listeners *l, struct server *s, const struct listen_conf *c,
+                           const struct listeners_defaults *d)
 {
         size_t n = 0;
 
-        warn_of_wrong_port(l, c);
+        warn_of_wrong_port(l, d);
         for (size_t i = 0; i < l->passed.n; i++) {
                 struct activation_socket *p = &l->passed.sockets[i];
                 char text[SOCK_ADDRESS_MAX];
                 struct err e;
 
-                if (!may_serve(&c->server, &p->address))
+                if (!may_serve(c, &p->address))
                         continue;
-                warn_of_open_door(&c->server, &p->address);
+                warn_of_open_door(c, &p->address);
                 if (server_adopt(s, p->fd, &e) < 0) {
                         log_warning("%s", e.text);
                         continue;
@@ -118,42 +114,49 @@ static int listen_on(struct server *s, const struct sock_address *address, struc
         return k;
 }
 
-static int listen_on_configured(struct listeners *l, struct server *s, const struct agent_conf *c,
+static int listen_on_configured(struct listeners *l, struct server *s, const struct listen_conf *c,
                                 struct err *e)
 {
         int k = 0;
 
-        for (size_t i = 0; k >= 0 && i < c->server.n_listen; i++)
-                if (!activation_has(&l->passed, &c->server.listen[i]))
-                        k = listen_on(s, &c->server.listen[i], e);
+        for (size_t i = 0; k >= 0 && i < c->n_listen; i++)
+                if (!activation_has(&l->passed, &c->listen[i]))
+                        k = listen_on(s, &c->listen[i], e);
         if (k == -EADDRINUSE && l->passed.n)
                 log_warning("is it one of systemd's sockets, or a wildcard that includes one? Then "
                             "name it in a drop-in of the socket unit, and not in Listen=");
         return k;
 }
 
-static int listen_on_defaults(struct listeners *l, struct server *s, const struct agent_conf *c,
-                              struct err *e)
+/* Return: true if it is open. */
+static bool listen_on_default(struct server *s, const char *text,
+                              const struct listeners_defaults *d, struct err *e)
 {
-        static const char *const forms[] = {"127.0.0.1:%u", "[::1]:%u", AGENT_SOCKET};
-        unsigned port = listeners_port(l, c), n = 0;
+        struct sock_address address;
+
+        if (parse_listen(text, &address) < 0)
+                return false;
+        if (listen_on(s, &address, e) >= 0)
+                return true;
+        if (e->code != -EADDRNOTAVAIL && e->code != -EAFNOSUPPORT) /* without IPv6: no surprise */
+                log_warning("%s%s%s%s", e->text, e->code == -EACCES ? "; that is for " : "",
+                            e->code == -EACCES ? d->unit : "",
+                            e->code == -EACCES ? ": is it enabled and active?" : "");
+        return false;
+}
+
+static int listen_on_defaults(struct server *s, const struct listeners_defaults *d, struct err *e)
+{
+        unsigned n = 0;
 
         (void)mkdir("/run/diag", 0755);
-        for (size_t i = 0; i < ELEMENTSOF(forms); i++) {
-                struct sock_address address;
+        for (size_t i = 0; d->tcp[i]; i++) {
                 char text[SOCK_ADDRESS_MAX];
 
-                (void)snprintf(text, sizeof(text), forms[i], port);
-                if (parse_listen(text, &address) < 0)
-                        continue;
-                if (listen_on(s, &address, e) >= 0)
-                        n++;
-                else if (e->code != -EADDRNOTAVAIL && e->code != -EAFNOSUPPORT)
-                        log_warning("%s%s", e->text, /* but a machine without IPv6 is no surprise */
-                                    e->code == -EACCES ? "; that is for diag-agentd.socket: is it "
-                                                         "enabled and active?"
-                                                       : "");
+                (void)snprintf(text, sizeof(text), "%s:%u", d->tcp[i], d->port);
+                n += listen_on_default(s, text, d, e);
         }
+        n += listen_on_default(s, d->unix_path, d, e);
         return n ? 0 : err_set(e, -EADDRINUSE, "none of the default listeners could be opened");
 }
 
@@ -190,10 +193,11 @@ static void use_tls(struct server *s, const struct listen_conf *c)
                  str_or(files->self.name, "a certificate without a name"));
 }
 
-int listeners_open(struct listeners *l, struct server *s, const struct agent_conf *c, struct err *e)
+int listeners_open(struct listeners *l, struct server *s, const struct listen_conf *c,
+                   const struct listeners_defaults *defaults, struct err *e)
 {
-        use_tls(s, &c->server);
-        if (serve_passed(l, s, c) == 0 && !c->server.n_listen)
-                return listen_on_defaults(l, s, c, e);
+        use_tls(s, c);
+        if (serve_passed(l, s, c, defaults) == 0 && !c->n_listen)
+                return listen_on_defaults(s, defaults, e);
         return listen_on_configured(l, s, c, e);
 }
