@@ -54,6 +54,12 @@ struct diag_unit_index {
         bool truncated; /* there were more names than DIAG_UNIT_NAMES_MAX */
 };
 
+/** How many nodes of a role are what. */
+struct diag_tally {
+        struct diag_counts counts;
+        unsigned n_maintenance, n_superseded;
+};
+
 enum diag_snapshot_memo {
         DIAG_SNAPSHOT_MEMO_V1_NODES,
         DIAG_SNAPSHOT_MEMO_V1_UNITS,
@@ -76,6 +82,9 @@ struct diag_snapshot {
 
         struct diag_member **members; /* sorted by address; references */
         size_t n_members;
+        struct diag_member *masters[DIAG_MASTERS_MAX + 1]; /* of these; one too many says so */
+        size_t n_masters;
+        struct diag_tally tally[DIAG_ROLE_AGENT_PUBLIC + 1]; /* by enum diag_role */
 
         struct diag_cluster_verdict verdict; /* with what the other masters say */
         struct diag_cluster_verdict own;     /* from here alone */
@@ -96,7 +105,7 @@ int diag_snapshot_new(struct diag_snapshot **ret, size_t n_members);
 struct diag_snapshot *diag_snapshot_ref(struct diag_snapshot *s);
 struct diag_snapshot *diag_snapshot_unref(struct diag_snapshot *s);
 
-/** diag_snapshot_add() - in the order of addresses; takes a reference of its own. */
+/** diag_snapshot_add() - in the order of addresses, or nothing is found; takes a reference of its own. */
 void diag_snapshot_add(struct diag_snapshot *s, struct diag_member *m);
 
 /**
