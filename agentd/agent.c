@@ -346,7 +346,7 @@ static int new_parts(struct agent *a)
         if (k >= 0)
                 k = new_maintenance(a, boot_id);
         if (k >= 0)
-                k = fetcher_new(&a->fetcher, a->loop);
+                k = fetcher_new(&a->fetcher, a->loop, NULL);
         if (k >= 0)
                 k = mesos_id_new(&a->mesos_id, a->fetcher, "", on_mesos_id, a);
         if (k >= 0)
