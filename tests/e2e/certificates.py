@@ -1,37 +1,24 @@
-"""A private authority and the certificates of a cluster's nodes, as a context for ssl needs them, too."""
-import shutil
+"""The authority of a cluster and the certificates of its nodes, as diag cert makes them, for nodes and for ssl."""
 import ssl
 import subprocess
-from pathlib import Path
 
 
 class Authority:
-    """cluster: its name, which stands in the certificates; directory: where keys and certificates are kept"""
+    """diag: the program; directory: one that is still to be made"""
 
-    def __init__(self, directory, cluster="test"):
-        self.directory, self.cluster = Path(directory), cluster
-        self.directory.mkdir()
-        self.certificate = self.directory / "ca.pem"
-        self._key = self.directory / "ca.key"
-        self._openssl(self.certificate, self._key, f"{cluster} CA",
-                      "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+    def __init__(self, diag, directory, cluster="test"):
+        self._diag, self._directory = diag, directory
+        self._cert("ca", "--cluster", cluster)
+        self.certificate = directory / "ca.pem"
 
-    @staticmethod
-    def _openssl(certificate, key, name, *extensions, more=()):
-        words = [word for e in extensions for word in ("-addext", e)]
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-days", "2", "-subj", f"/CN={name}", "-keyout", key, "-out", certificate, *words, *more],
-                       check=True, capture_output=True, text=True)
+    def _cert(self, verb, *words):
+        subprocess.run([self._diag, "cert", verb, *words, "--directory", self._directory], check=True,
+                       capture_output=True, text=True)
 
-    def issue(self, directory, name, role, *addresses):
-        """Make a directory with what one node needs: ca.pem, node.pem, node.key. Its role is in the certificate."""
-        directory.mkdir(parents=True)
-        shutil.copy(self.certificate, directory)
-        names = [f"URI:diag://{self.cluster}/{role}", *(f"IP:{a}" for a in addresses)]
-        self._openssl(directory / "node.pem", directory / "node.key", name, "subjectAltName=" + ",".join(names),
-                      "basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth,clientAuth",
-                      more=("-CA", self.certificate, "-CAkey", self._key))
-        return directory
+    def issue(self, directory, name, role, address):
+        """Make a directory with what one node needs: ca.pem, node.pem, node.key."""
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        self._cert("node", name, "--role", role, "--address", address, "--output", directory)
 
     def context(self, directory=None):
         """For a client: trusts this authority and, with what issue() has made, says who it is."""

@@ -9,7 +9,7 @@
         c.reset()                                               # all is well again; nobody has booted anew
 
 Faults of one node are in node.py. One booted cluster serves all tests of a file: mark them with the @test that is
-here, and call tap.main(Cluster). Units of diag itself are started where DIAG_INSTALL has them.
+here, and call tap.main(Cluster). What DIAG_INSTALL holds of diag itself is configured and started.
 """
 import functools
 import os
@@ -24,11 +24,17 @@ from node import AGENTD_SOCKET, Node, Testbed, eventually
 INSTALL = Path(os.environ.get("DIAG_INSTALL", "/"))
 UNITS = "/usr/lib/systemd/system/"
 AGENTD, AGGREGATORD = "diag-agentd.service", "diag-aggregatord.service"
+AGGREGATORD_PORT = 1050
 AGGREGATORD_SOCKET = "/run/diag/aggregatord.sock"
 HEALTH = "/system/health/v2/node?fields=health"
 NETWORK = "10.77.0.0/16"
 # LeakSanitizer traces its own process; in the sandbox it would spin for ever.
 _SANITIZER = "[Service]\nSystemCallFilter=@debug\nMemoryMax=2G\n"
+# Before it boots, a node has no such group.
+_KEY = """[Service]
+ExecStartPre=+chgrp diag-tls /etc/diag/tls/node.key
+ExecStartPre=+chmod 640 /etc/diag/tls/node.key
+"""
 _PLACES = {"master": ("m", 10), "agent": ("a", 20), "agent_public": ("p", 30)}
 
 
@@ -46,12 +52,12 @@ def test(function):
     return tap.test(from_health)
 
 
-def installed(unit):
-    return (INSTALL / UNITS[1:] / unit).exists()
+def _program(service):
+    return INSTALL / "usr/sbin" / service.removesuffix(".service")
 
 
-def _sanitized(program):
-    return b"__asan_init" in (INSTALL / "usr/sbin" / program).read_bytes()
+def installed(service):
+    return _program(service).exists()
 
 
 def _enabled(service, socket, address):
@@ -59,7 +65,7 @@ def _enabled(service, socket, address):
     links = (f"sockets.target.wants/{socket}", f"{service}.wants/{socket}", f"multi-user.target.wants/{service}")
     placed = {f"systemd/system/{link}": Path(UNITS, Path(link).name) for link in links}
     placed[f"systemd/system/{socket}.d/network.conf"] = f"[Socket]\nListenStream={address}\n"
-    if _sanitized(service.removesuffix(".service")):
+    if b"__asan_init" in _program(service).read_bytes():
         placed[f"systemd/system/{service}.d/sanitizer.conf"] = _SANITIZER
     return placed
 
@@ -77,8 +83,8 @@ class Member(Node):
 
     @property
     def tcp(self):
-        """Where its agent is reached by others, for get() and the like."""
-        return {"port": self.port, "address": self.address}
+        """Where its agent is reached by others, and how, for get() and the like."""
+        return {"port": self.port, "address": self.address, "tls": self.cluster.tls}
 
     def boot_words(self):
         self._boot_options = {"files": self.cluster.files_of(self), "etc": self.cluster.folders_of(self)}
@@ -123,12 +129,15 @@ class Member(Node):
 
 
 class Cluster(Testbed):
-    """zookeeper: on the masters that are there at the start; tls: certificates of our own in /etc/diag/tls; settle:
+    """zookeeper: on the masters that are there at the start; tls: between nodes, with diag's own certificates; settle:
     wait until all is well; files: a function of a Member that returns more {path below /etc: text, bytes, Path}."""
+
+    authority = None        # with tls: who makes certificates
+    tls = None              # a context for somebody with the certificate of a master
 
     def __init__(self, masters=3, agents=1, public=1, zookeeper=True, tls=False, settle=True, files=None):
         super().__init__()
-        self._tls, self._settle, self._files = tls, settle, files or (lambda member: {})
+        self._with_tls, self._settle, self._files = tls, settle, files or (lambda member: {})
         self.nodes = [Member(self, role, n + 1) for role, many in
                       (("master", masters), ("agent", agents), ("agent_public", public)) for n in range(many)]
         self._original = tuple(self.nodes)
@@ -137,7 +146,8 @@ class Cluster(Testbed):
     def __enter__(self):
         super().__enter__()
         try:
-            self.authority = certificates.Authority(self.top / "tls") if self._tls else None
+            if self._with_tls:
+                self._make_certificates()
             self.boot(*self.nodes)
             if self._settle:
                 self.settle()
@@ -172,6 +182,11 @@ class Cluster(Testbed):
 
     # What a node is to hold before it boots
 
+    def _make_certificates(self):
+        self.authority = certificates.Authority(INSTALL / "usr/bin/diag", self.top / "tls")
+        self.authority.issue(self.top / "tester", "tester", "master", self.outside.address)
+        self.tls = self.authority.context(self.top / "tester")
+
     def files_of(self, member):
         ensemble = [m.address for m in self.zookeeper.members]
         placed = {}
@@ -181,8 +196,10 @@ class Cluster(Testbed):
             ensemble = ["127.0.0.1"]
         placed |= dcos.files(member.role, [m.address for m in self.masters], ensemble,
                              [zk.UNIT] if member in self.zookeeper.members else [])
-        placed |= self._agentd(member)
-        placed |= self._aggregatord(member)
+        if installed(AGENTD):
+            placed |= self._agentd(member)
+        if installed(AGGREGATORD) and member.role == "master":
+            placed |= self._aggregatord(member)
         return placed | self._files(member)
 
     def folders_of(self, member):
@@ -190,23 +207,32 @@ class Cluster(Testbed):
         if not self.authority:
             return []
         folder = self.top / f"{member.name}.tls"
-        self.authority.issue(folder / "diag/tls", member.name, member.role, member.address, "127.0.0.1")
+        self.authority.issue(folder / "diag/tls", member.name, member.role, member.address)
         return [folder]
 
     def _agentd(self, member):
-        if not installed(AGENTD):
-            return {}
         socket = "diag-agentd-master.socket" if member.role == "master" else "diag-agentd.socket"
-        return {**_enabled(AGENTD, socket, f"{member.address}:{member.port}"), "diag/agentd.conf":
-                f"[Agent]\nRole={member.role}\nAddress={member.address}\n"
-                f"[Listen]\nInsecure=yes\nAllowFrom={NETWORK}\n"}
+        conf = f"[Agent]\nRole={member.role}\nAddress={member.address}\n"
+        return {**self._service(AGENTD, socket, f"{member.address}:{member.port}"),
+                "diag/agentd.conf": conf + self._listen()}
 
     def _aggregatord(self, member):
-        if member.role != "master" or not installed(AGGREGATORD):
-            return {}
-        return {**_enabled(AGGREGATORD, "diag-aggregatord.socket", f"{member.address}:1050"),
-                "diag/aggregatord.conf": f"[Cluster]\nMastersExpected={len(self.masters)}\n"
-                f"[Listen]\nInsecure=yes\nAllowFrom={NETWORK}\n"}
+        """Masters know each other by ZooKeeper, or else are listed as all others are."""
+        ensemble = [f"{m.address}:{zk.PORT}" for m in self.zookeeper.members]
+        listed = [n for n in self.nodes if not ensemble or n.role != "master"]
+        conf = f"[Cluster]\nName=test\nMastersExpected={len(self.masters)}\n"
+        conf += "".join(f"Node={n.role}={n.address}\n" for n in listed)
+        if ensemble:
+            conf += f"[ZooKeeper]\nHosts={','.join(ensemble)}\nSecret=test\n"
+        return {**self._service(AGGREGATORD, "diag-aggregatord.socket", f"{member.address}:{AGGREGATORD_PORT}"),
+                "diag/aggregatord.conf": conf + self._listen()}
+
+    def _listen(self):
+        return "" if self._with_tls else f"[Listen]\nInsecure=yes\nAllowFrom={NETWORK}\n"
+
+    def _service(self, service, socket, address):
+        return _enabled(service, socket, address) | \
+            ({f"systemd/system/{service}.d/key.conf": _KEY} if self._with_tls else {})
 
     # All is well
 
