@@ -32,7 +32,7 @@
 
 #define STATE_DIRECTORY "/var/lib/diag/aggregatord" /* of a daemon that nobody gave another */
 
-#define FETCH_SHARDS       32u
+#define FETCH_SHARDS       256u
 #define FETCH_BUFFER_BYTES 1024u
 
 struct aggregator {
