@@ -67,7 +67,7 @@ struct discovery_zk_status {
 };
 
 /**
- * discovery_zk_new() - begin; nothing is waited for
+ * discovery_zk_new() - begin; nothing is waited for. Changes of its state are logged here, once.
  * @loop:    borrowed
  * @changed: called on the loop whenever the picture or the status is another (answered_boot_usec
  *           alone is no change); it may call everything here but discovery_zk_free()
@@ -88,8 +88,9 @@ struct discovery_zk *discovery_zk_free(struct discovery_zk *d);
 /**
  * discovery_zk_set_conf() - from now on with another configuration
  *
- * Begins a new session, also when nothing is different. What was read stays until there is something
- * else, and what was registered stays registered. -EINVAL, -ENOMEM: nothing was changed.
+ * A new session begins if hosts, paths, secret or timeout are others. What was read stays until there
+ * is something else; who is registered and has moved is registered anew, who is forgotten stays so.
+ * -EINVAL, -ENOMEM: nothing was changed.
  */
 int discovery_zk_set_conf(struct discovery_zk *d, const struct discovery_zk_conf *conf,
                           struct err *e);

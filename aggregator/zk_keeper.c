@@ -457,9 +457,27 @@ static void use_self(struct zk_keeper *k, const char *node_id)
                 k->found.registration = DISCOVERY_ZK_REGISTRATION_PENDING;
 }
 
+/* What a session is for. Who we are may change within one. */
+static bool is_same_session(const struct discovery_zk_conf *a, const struct discovery_zk_conf *b)
+{
+        return streq(a->hosts, b->hosts) && streq(a->secret, b->secret) &&
+               streq(a->chroot, b->chroot) && streq(a->mesos_path, b->mesos_path) &&
+               a->open == b->open && a->session_usec == b->session_usec;
+}
+
+static void end_all(struct zk_keeper *k, bool off)
+{
+        /* Another tree is no reset of this one. */
+        k->seen = (struct seen){0};
+        k->open_pause_usec = OPEN_MIN_USEC;
+        k->confirm_mono_usec = k->gap_mono_usec = k->sweep_boot_usec = 0;
+        end_session(k, off ? DISCOVERY_ZK_OFF : DISCOVERY_ZK_CONNECTING, "",
+                    off ? USEC_INFINITY : 0);
+}
+
 void zk_keeper_use(struct zk_keeper *k, const struct discovery_zk_conf *conf)
 {
-        bool off = str_empty(conf->hosts);
+        bool off = str_empty(conf->hosts), is_same = k->conf && is_same_session(k->conf, conf);
 
         k->conf = off ? NULL : conf;
         k->tree = (struct zk_tree){
@@ -472,12 +490,9 @@ void zk_keeper_use(struct zk_keeper *k, const struct discovery_zk_conf *conf)
         use_self(k, conf->self.node_id);
         if (*conf->cluster_id)
                 (void)snprintf(k->cluster_id, sizeof(k->cluster_id), "%s", conf->cluster_id);
-        /* Another tree is no reset of this one. */
-        k->seen = (struct seen){0};
-        k->open_pause_usec = OPEN_MIN_USEC;
-        k->look_mono_usec = k->confirm_mono_usec = k->gap_mono_usec = k->sweep_boot_usec = 0;
-        end_session(k, off ? DISCOVERY_ZK_OFF : DISCOVERY_ZK_CONNECTING, "",
-                    off ? USEC_INFINITY : 0);
+        k->look_mono_usec = 0;
+        if (!is_same)
+                end_all(k, off);
 }
 
 const struct zk_findings *zk_keeper_findings(const struct zk_keeper *k)

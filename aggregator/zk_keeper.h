@@ -24,7 +24,11 @@ struct zk_findings {
 int zk_keeper_new(struct zk_keeper **ret, struct zk *zk);
 struct zk_keeper *zk_keeper_free(struct zk_keeper *k);
 
-/** zk_keeper_use() - end the session and begin one with @conf, which is borrowed until the next call. */
+/**
+ * zk_keeper_use() - @conf is borrowed until the next call has returned
+ *
+ * Another session begins unless this one will do: who we are may change within one.
+ */
 void zk_keeper_use(struct zk_keeper *k, const struct discovery_zk_conf *conf);
 
 /** zk_keeper_turn() - wait for something to do, and do it. False: zk_quit() was called. */

@@ -101,7 +101,7 @@ static enum zk_root_state state_of_owner(const struct zk_tree *t, enum zk_owner 
         if (t->open || owner == ZK_OWNER_WE)
                 return ZK_ROOT_GOOD;
         if (owner == ZK_OWNER_ANYBODY) {
-                err_set(e, -EPERM, "anybody may write to %s: it is used only with Open=yes",
+                err_set(e, -EPERM, "anybody may write to %s: it is used only with ZkOpen=yes",
                         t->chroot);
                 return ZK_ROOT_ANYBODY;
         }
