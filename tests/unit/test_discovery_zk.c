@@ -297,9 +297,11 @@ START_TEST(sees_the_others)
         AWAIT(knows(&a, M1) && knows(&a, M2) && knows(&b, M1) && knows(&b, M2));
         ck_assert_str_eq(discovery_zk_picture(a.d)->root.cluster_id,
                          discovery_zk_picture(b.d)->root.cluster_id);
+        b.was[DISCOVERY_ZK_CONNECTING] = false;
         b.conf.self.address = "10.0.0.22";
         ck_assert_int_eq(discovery_zk_set_conf(b.d, &b.conf, NULL), 0);
         AWAIT(streq(zk_picture_master(discovery_zk_picture(a.d), M2)->address, "10.0.0.22"));
+        ck_assert(!b.was[DISCOVERY_ZK_CONNECTING]);
         discovery_zk_free(a.d);
         discovery_zk_free(b.d);
 }
@@ -318,7 +320,8 @@ START_TEST(stays_forgotten)
         AWAIT(discovery_zk_status(b.d).registration == DISCOVERY_ZK_FORGOTTEN);
         ck_assert(!knows(&b, M2));
         b.was[DISCOVERY_ZK_CONNECTING] = false;
-        ck_assert_int_eq(discovery_zk_set_conf(b.d, &b.conf, NULL), 0); /* and a new session */
+        b.conf.session_usec++; /* and a new session */
+        ck_assert_int_eq(discovery_zk_set_conf(b.d, &b.conf, NULL), 0);
         AWAIT(state_of(&b) == DISCOVERY_ZK_CONNECTED && b.was[DISCOVERY_ZK_CONNECTING]);
         ck_assert_int_eq(discovery_zk_status(b.d).registration, DISCOVERY_ZK_FORGOTTEN);
         ck_assert(!knows(&b, M2));

@@ -167,7 +167,7 @@ static const struct {
 } roots[] = {
         {"ours",             SECRET,   "{\"schema\":1}", SECRET, false, ZK_ROOT_GOOD,     ""                 },
         {"ours, and empty",  SECRET,   "",               SECRET, false, ZK_ROOT_GOOD,     ""                 },
-        {"open",             "",       "{\"schema\":1}", SECRET, false, ZK_ROOT_ANYBODY,  "Open=yes"         },
+        {"open",             "",       "{\"schema\":1}", SECRET, false, ZK_ROOT_ANYBODY,  "ZkOpen=yes"       },
         {"open, and may be", "",       "{\"schema\":1}", SECRET, true,  ZK_ROOT_GOOD,     ""                 },
         {"open, no secret",  "",       "{\"schema\":1}", "",     false, ZK_ROOT_ANYBODY,  "anybody may write"},
         {"another secret",   "stolen", "{\"schema\":1}", SECRET, false, ZK_ROOT_SOMEBODY,
