@@ -6,26 +6,61 @@
 
 #define CLIENT_DEFAULT      "unix:/run/diag/agentd.sock"
 #define CLIENT_URL_MAX      1024u
+#define CLIENT_FILE_MAX     512u
 #define CLIENT_ETAG_MAX     128u
 #define CLIENT_TIMEOUT_USEC UINT64_C(10000000)
 #define CLIENT_WAIT_SECONDS \
         25u /* how long the daemon may hold a request; proxies give up at 60 s */
 
+/** What a verb was told about that: --url, --cacert, --cert, --key; NULL: nothing. Borrowed. */
+struct client_options {
+        const char *url, *ca_file, *cert_file, *key_file;
+};
+
+enum {
+        CLIENT_OPTION_URL = 1000, /* above those of any verb */
+        CLIENT_OPTION_CACERT,
+        CLIENT_OPTION_CERT,
+        CLIENT_OPTION_KEY,
+};
+
+/* Rows for a verb's table of getopt_long(), and lines for its help. */
+#define CLIENT_LONG_OPTIONS                                                \
+        {"url", required_argument, NULL, CLIENT_OPTION_URL},               \
+                {"cacert", required_argument, NULL, CLIENT_OPTION_CACERT}, \
+                {"cert", required_argument, NULL, CLIENT_OPTION_CERT},     \
+        {                                                                  \
+                "key", required_argument, NULL, CLIENT_OPTION_KEY          \
+        }
+#define CLIENT_OPTIONS_HELP                                                                     \
+        "      --url URL      whom to ask: http[s]://HOST:PORT or unix:/PATH\n"                 \
+        "                     (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"                  \
+        "      --cacert FILE  for https: whom to trust (default: ca.pem in ~/.config/diag or\n" \
+        "                     /etc/diag/tls)\n"                                                 \
+        "      --cert FILE, --key FILE\n"                                                       \
+        "                     for https: who we are (default: node.pem and node.key there)\n"
+
+/** client_options_take() - what getopt_long() found. Return: was it one of these? */
+bool client_options_take(struct client_options *o, int option, const char *value);
+
 struct client {
-        char base[CLIENT_URL_MAX]; /* "http://host:port/base", no slash at its end */
-        char socket_path[108];     /* as in sockaddr_un; "" for TCP */
-        char who[CLIENT_URL_MAX];  /* what a person calls it */
-        bool is_default;           /* nobody said whom to ask */
+        char base[CLIENT_URL_MAX];     /* "http://host:port/base", no slash at its end */
+        char socket_path[108];         /* as in sockaddr_un; "" for TCP */
+        char who[CLIENT_URL_MAX];      /* what a person calls it */
+        bool is_default;               /* nobody said whom to ask */
+        char ca_file[CLIENT_FILE_MAX]; /* for https; "": none */
+        char cert_file[CLIENT_FILE_MAX], key_file[CLIENT_FILE_MAX];
 };
 
 /**
- * client_init() - whom to ask
- * @url: what --url says; NULL: $DIAG_URL, else CLIENT_DEFAULT
+ * client_init() - whom to ask, and for https whom to trust and as whom
+ * @o: NULL: nothing was said. Without a URL it is $DIAG_URL, else CLIENT_DEFAULT
  *
- * Accepted: http://HOST[:PORT][/BASE] and unix:/PATH.
- * Return: 0, or -EINVAL with @e quoting what is wrong.
+ * Accepted: http://HOST[:PORT][/BASE], https://HOST[:PORT][/BASE] and unix:/PATH. Files that were not
+ * named are looked for, and count if we may read them; a certificate only together with its key.
+ * Return: 0, or -EINVAL with @e quoting what is wrong, -ENOKEY: there is nobody to trust.
  */
-int client_init(struct client *c, const char *url, struct err *e);
+int client_init(struct client *c, const struct client_options *o, struct err *e);
 
 /** One look at a node. Zeroed is a good start, and what it is after client_node_done(). */
 struct client_node {

@@ -178,9 +178,7 @@ static void print_help(void)
                "\n"
                "      --for TIME     when it ends by itself: 30min, 2h, 1d 12h; 7d at most\n"
                "      --reason TEXT  why, in one line\n"
-               "      --json         print it as JSON\n"
-               "      --url URL      whom to ask: http://HOST:PORT or unix:/PATH\n"
-               "                     (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"
+               "      --json         print it as JSON\n" CLIENT_OPTIONS_HELP
                "  -h, --help         this text\n"
                "\n"
                "What is unhealthy meanwhile stays so, and is acknowledged. To start and stop it takes\n"
@@ -188,19 +186,19 @@ static void print_help(void)
                "Exit status: 0 done, 1 refused, 2 could not ask. See diag(1).\n");
 }
 
-enum { OPTION_FOR = 256, OPTION_REASON, OPTION_JSON, OPTION_URL };
+enum { OPTION_FOR = 256, OPTION_REASON, OPTION_JSON };
 
 static const struct option options[] = {
         {"for",    required_argument, NULL, OPTION_FOR   },
         {"reason", required_argument, NULL, OPTION_REASON},
         {"json",   no_argument,       NULL, OPTION_JSON  },
-        {"url",    required_argument, NULL, OPTION_URL   },
+        CLIENT_LONG_OPTIONS,
         {"help",   no_argument,       NULL, 'h'          },
         {NULL,     0,                 NULL, 0            },
 };
 
 /* Returns -1 to go on, else an exit status. */
-static int parse_options(struct call *call, const char **ret_url, int argc, char *argv[])
+static int parse_options(struct call *call, struct client_options *whom, int argc, char *argv[])
 {
         int c;
 
@@ -215,14 +213,12 @@ static int parse_options(struct call *call, const char **ret_url, int argc, char
                 case OPTION_JSON:
                         call->json = true;
                         break;
-                case OPTION_URL:
-                        *ret_url = optarg;
-                        break;
                 case 'h':
                         print_help();
                         return 0;
                 default:
-                        return EXIT_COULD_NOT;
+                        if (!client_options_take(whom, c, optarg))
+                                return EXIT_COULD_NOT;
                 }
         return -1;
 }
@@ -267,14 +263,14 @@ int cmd_maintenance(int argc, char *argv[])
 {
         struct call call = {.who = argv[0]};
         const struct action *action;
-        const char *url = NULL;
+        struct client_options whom = {0};
         struct err e = {0};
-        int status = parse_options(&call, &url, argc, argv);
+        int status = parse_options(&call, &whom, argc, argv);
 
         if (status >= 0)
                 return status;
         action = check_call(&call, argv + optind, &e);
-        if (action && client_init(&call.client, url, &e) >= 0)
+        if (action && client_init(&call.client, &whom, &e) >= 0)
                 return action->run(&call);
         term_complain(call.who, "%s", e.text);
         return EXIT_COULD_NOT;

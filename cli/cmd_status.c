@@ -321,30 +321,28 @@ static void print_help(void)
 {
         printf("diag status [OPTION...] [COMPONENT...] - how this machine is, and why\n"
                "\n"
-               "      --json     print what the daemon says, as it says it (API v2)\n"
-               "  -w, --watch    go on, and show each change\n"
-               "      --url URL  whom to ask: http://HOST:PORT or unix:/PATH\n"
-               "                 (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"
-               "  -h, --help     this text\n"
+               "      --json         print what the daemon says, as it says it (API v2)\n"
+               "  -w, --watch        go on, and show each change\n" CLIENT_OPTIONS_HELP
+               "  -h, --help         this text\n"
                "\n"
                "With names of components: all that is known of these, and their health as exit status.\n"
                "Exit status: 0 healthy, 1 unhealthy, 2 could not ask, 3 unknown. See diag(1).\n");
 }
 
-enum { OPTION_JSON = 256, OPTION_URL };
+enum { OPTION_JSON = 256 };
 
 static const struct option options[] = {
-        {"json",  no_argument,       NULL, OPTION_JSON},
-        {"watch", no_argument,       NULL, 'w'        },
-        {"url",   required_argument, NULL, OPTION_URL },
-        {"help",  no_argument,       NULL, 'h'        },
-        {NULL,    0,                 NULL, 0          },
+        {"json",  no_argument, NULL, OPTION_JSON},
+        {"watch", no_argument, NULL, 'w'        },
+        CLIENT_LONG_OPTIONS,
+        {"help",  no_argument, NULL, 'h'        },
+        {NULL,    0,           NULL, 0          },
 };
 
 /* Returns -1 to go on, else an exit status. */
 static int parse_options(struct status *s, int argc, char *argv[])
 {
-        const char *url = NULL;
+        struct client_options whom = {0};
         struct err e;
         int c;
 
@@ -353,9 +351,6 @@ static int parse_options(struct status *s, int argc, char *argv[])
                 case OPTION_JSON:
                         s->json = true;
                         break;
-                case OPTION_URL:
-                        url = optarg;
-                        break;
                 case 'w':
                         s->watch = true;
                         break;
@@ -363,11 +358,12 @@ static int parse_options(struct status *s, int argc, char *argv[])
                         print_help();
                         return 0;
                 default:
-                        return EXIT_COULD_NOT;
+                        if (!client_options_take(&whom, c, optarg))
+                                return EXIT_COULD_NOT;
                 }
         s->names = argv + optind;
         s->n_names = (size_t)(argc - optind);
-        if (client_init(&s->client, url, &e) >= 0)
+        if (client_init(&s->client, &whom, &e) >= 0)
                 return -1;
         term_complain(s->who, "%s", e.text);
         return EXIT_COULD_NOT;

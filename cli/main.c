@@ -17,10 +17,11 @@ static const struct verb {
         verb_fn *run;
         const char *arguments, *summary;
 } verbs[] = {
-        {"status",      cmd_status,      "[COMPONENT...]", "how this machine is, and why"  },
-        {"maintenance", cmd_maintenance, "[start|stop]",   "somebody works on this machine"},
-        {"version",     cmd_version,     "",               "which diag this is"            },
-        {"help",        cmd_help,        "",               "this text"                     },
+        {"status",      cmd_status,      "[COMPONENT...]", "how this machine is, and why"         },
+        {"maintenance", cmd_maintenance, "[start|stop]",   "somebody works on this machine"       },
+        {"cert",        cmd_cert,        "ca|node|show",   "who may ask and answer whom, over TLS"},
+        {"version",     cmd_version,     "",               "which diag this is"                   },
+        {"help",        cmd_help,        "",               "this text"                            },
 };
 
 static const struct verb *find_verb(const char *name)

@@ -11,5 +11,6 @@
 /** A verb. @argv[0] is what it is called in complaints: "diag status". */
 typedef int verb_fn(int argc, char *argv[]);
 
+verb_fn cmd_cert;
 verb_fn cmd_maintenance;
 verb_fn cmd_status;

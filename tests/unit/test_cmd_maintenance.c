@@ -287,21 +287,21 @@ static const struct {
         int want;
         const char *says;
 } calls[] = {
-        {{"--help"},                                       0, "diag maintenance start --for TIME"      },
-        {{"start"},                                        2, "for how long and why"                   },
-        {{"start", "--for", "2h"},                         2, "for how long and why"                   },
-        {{"start", "--reason", "r"},                       2, "for how long and why"                   },
-        {{"start", "--for", "2h", "--reason", ""},         2, "for how long and why"                   },
-        {{"start", "--for", "two hours", "--reason", "r"}, 2, "--for \"two hours\" is not a time"      },
-        {{"start", "--for", "", "--reason", "r"},          2, "--for \"\" is not a time"               },
-        {{"start", "--for", "-2h", "--reason", "r"},       2, "is not a time"                          },
-        {{"start", "now", "--for", "2h", "--reason", "r"}, 2, "what is \"now\"?"                       },
-        {{"stop", "--for", "2h"},                          2, "--for and --reason are for start"       },
-        {{"--reason", "r"},                                2, "--for and --reason are for start"       },
-        {{"begin"},                                        2, "\"begin\" is neither start nor stop"    },
-        {{"stop", "--nothing"},                            2, "--nothing"                              },
-        {{"--for"},                                        2, "--for"                                  },
-        {{"--url", "m1:1050"},                             2, "neither http://HOST:PORT nor unix:/PATH"},
+        {{"--help"},                                       0, "diag maintenance start --for TIME"         },
+        {{"start"},                                        2, "for how long and why"                      },
+        {{"start", "--for", "2h"},                         2, "for how long and why"                      },
+        {{"start", "--reason", "r"},                       2, "for how long and why"                      },
+        {{"start", "--for", "2h", "--reason", ""},         2, "for how long and why"                      },
+        {{"start", "--for", "two hours", "--reason", "r"}, 2, "--for \"two hours\" is not a time"         },
+        {{"start", "--for", "", "--reason", "r"},          2, "--for \"\" is not a time"                  },
+        {{"start", "--for", "-2h", "--reason", "r"},       2, "is not a time"                             },
+        {{"start", "now", "--for", "2h", "--reason", "r"}, 2, "what is \"now\"?"                          },
+        {{"stop", "--for", "2h"},                          2, "--for and --reason are for start"          },
+        {{"--reason", "r"},                                2, "--for and --reason are for start"          },
+        {{"begin"},                                        2, "\"begin\" is neither start nor stop"       },
+        {{"stop", "--nothing"},                            2, "--nothing"                                 },
+        {{"--for"},                                        2, "--for"                                     },
+        {{"--url", "m1:1050"},                             2, "neither http[s]://HOST:PORT nor unix:/PATH"},
 };
 
 START_TEST(understands_its_call)
