@@ -34,7 +34,8 @@ struct target {
 };
 
 struct announce {
-        struct fetcher *fetcher;
+        struct loop *loop;
+        struct fetcher *fetcher; /* NULL: there never was a master */
         bool tls;
         struct target *targets[ANNOUNCE_MASTERS_MAX];
         size_t n_targets;
@@ -334,6 +335,16 @@ int announce_set_node(struct announce *a, const struct diag_node *node, uint64_t
         return 0;
 }
 
+/* What has been started goes on as it began. */
+static int prepare(struct announce *a, const struct fetch_tls *tls, struct err *e)
+{
+        int k = a->fetcher ? 0 : fetcher_new(&a->fetcher, a->loop, NULL);
+
+        if (k < 0)
+                return err_set(e, k, "%s", strerror(-k));
+        return fetcher_set_tls(a->fetcher, tls, e);
+}
+
 static void drop_all(struct announce *a)
 {
         while (a->n_targets)
@@ -347,36 +358,45 @@ static void unlist_all(struct announce *a)
                 a->targets[i]->configured = false;
 }
 
-int announce_set_masters(struct announce *a, const struct master_address *masters, size_t n,
-                         bool tls)
+static int list(struct announce *a, const struct master_address *m)
 {
-        if (n == 0 || tls != a->tls)
-                drop_all(a);
-        a->tls = tls;
-        unlist_all(a);
-        for (size_t i = 0; i < n && i < ANNOUNCE_MASTERS_MAX; i++) {
-                struct target *t = need(a, &masters[i]);
+        struct target *t = need(a, m);
 
-                if (!t && drop_named(a)) /* they give way */
-                        t = need(a, &masters[i]);
-                if (!t)
-                        return -ENOMEM;
-                t->configured = true;
-        }
+        if (!t && drop_named(a)) /* those that are only named give way */
+                t = need(a, m);
+        if (!t)
+                return -ENOMEM;
+        t->configured = true;
+        return 0;
+}
+
+int announce_set_masters(struct announce *a, const struct master_address *masters, size_t n,
+                         const struct fetch_tls *tls, struct err *e)
+{
+        int k = n ? prepare(a, tls, e) : 0;
+
+        if (n == 0 || k < 0 || (tls != NULL) != a->tls)
+                drop_all(a);
+        if (k < 0)
+                return k;
+        a->tls = tls != NULL;
+        unlist_all(a);
+        for (size_t i = 0; k >= 0 && i < n && i < ANNOUNCE_MASTERS_MAX; i++)
+                k = list(a, &masters[i]);
         drop_unnamed(a);
         tell_those_due(a);
-        return 0;
+        return k < 0 ? err_set(e, k, "%s", strerror(-k)) : 0;
 }
 
 /* --- life ------------------------------------------------------------------------------------------ */
 
-int announce_new(struct announce **ret, struct fetcher *f, uint64_t seed)
+int announce_new(struct announce **ret, struct loop *l, uint64_t seed)
 {
         struct announce *a = calloc(1, sizeof(*a));
 
         if (!a)
                 return -ENOMEM;
-        a->fetcher = f;
+        a->loop = l;
         a->random = seed ? seed : 1; /* of 0 comes nothing but 0 */
         *ret = a;
         return 0;
@@ -387,6 +407,7 @@ struct announce *announce_free(struct announce *a)
         if (!a)
                 return NULL;
         drop_all(a);
+        fetcher_free(a->fetcher);
         free(a->body);
         free(a);
         return NULL;

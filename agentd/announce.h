@@ -15,18 +15,19 @@
 
 struct announce;
 
-/** announce_new() - @f: outlives it. @seed: spreads the nodes of a cluster over time. 0 or -ENOMEM. */
-int announce_new(struct announce **ret, struct fetcher *f, uint64_t seed);
+/** announce_new() - @seed: spreads the nodes of a cluster over time. 0 or -ENOMEM. */
+int announce_new(struct announce **ret, struct loop *l, uint64_t seed);
 struct announce *announce_free(struct announce *a);
 
 /**
  * announce_set_masters() - those that are configured; without any, nobody is told anything
- * @tls: https, but to this machine itself
+ * @tls: https, but to this machine itself, with these credentials; NULL: in plain text
  *
- * New ones are told at once. Return: 0 or -ENOMEM.
+ * New ones are told at once. What it asks with is its own: whom we trust to be a master is not whom a probe
+ * or Mesos is asked by. Return: 0, -EINVAL (credentials of no use: nobody is told), -ENOMEM or -errno.
  */
 int announce_set_masters(struct announce *a, const struct master_address *masters, size_t n,
-                         bool tls);
+                         const struct fetch_tls *tls, struct err *e);
 
 /**
  * announce_set_node() - what is told; something else than before is told at once

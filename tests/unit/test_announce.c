@@ -1,6 +1,7 @@
 /* It tells every master it should, as often as they want it, and nobody else. */
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -16,6 +17,7 @@
 
 #define MASTERS     3u
 #define REQUEST_MAX 4096u
+#define TLS_HELLO   0x16
 #define INSTANCE    UINT64_C(0x1122334455667788)
 #define ACCEPTED    "200 OK\r\n\r\n{\"accepted\":true,\"masters\":[],\"interval_seconds\":600}"
 #define REFUSED \
@@ -28,8 +30,8 @@ static struct master {
         int fd;
         sd_event_source *source;
         struct master_address address;
-        const char *answer; /* NULL: it hangs up */
-        unsigned n_told;
+        const char *answer;        /* NULL: it hangs up */
+        unsigned n_told, n_hellos; /* of TLS */
         char request[REQUEST_MAX]; /* by which it was told last */
 } masters[MASTERS];
 
@@ -87,9 +89,11 @@ static int on_request(sd_event_source *s, int fd, _unused_ uint32_t revents, voi
         ssize_t k = recv(fd, v->request + v->n, sizeof(v->request) - 1 - v->n, 0);
 
         v->n += k > 0 ? (size_t)k : 0;
-        if (k > 0 && !is_whole(v->request))
+        if (k > 0 && v->request[0] == TLS_HELLO)
+                v->master->n_hellos++;
+        else if (k > 0 && !is_whole(v->request))
                 return 0;
-        if (k > 0)
+        else if (k > 0)
                 answer(v, fd);
         sd_event_source_disable_unref(s);
         close(fd);
@@ -133,7 +137,7 @@ static void setup(void)
 
         ck_assert_int_eq(loop_new(&loop), 0);
         ck_assert_int_eq(fetcher_new(&fetcher, loop, NULL), 0);
-        ck_assert_int_eq(announce_new(&announce, fetcher, INSTANCE), 0);
+        ck_assert_int_eq(announce_new(&announce, loop, INSTANCE), 0);
         for (unsigned i = 0; i < MASTERS; i++)
                 open_master(&masters[i]);
         outside_begin(&outside, node.address);
@@ -187,7 +191,7 @@ static void tell(unsigned n)
 
         for (unsigned i = 0; i < n; i++)
                 list[i] = masters[i].address;
-        ck_assert_int_eq(announce_set_masters(announce, list, n, false), 0);
+        ck_assert_int_eq(announce_set_masters(announce, list, n, NULL, NULL), 0);
         ck_assert_int_eq(announce_set_node(announce, &node, INSTANCE, &outside), 0);
         settle();
 }
@@ -233,7 +237,7 @@ START_TEST(tells_nobody_before_there_is_something_to_tell)
         struct outside nowhere;
 
         outside_begin(&nowhere, node.address);
-        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, false), 0);
+        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, NULL, NULL), 0);
         ck_assert_int_eq(announce_set_node(announce, &node, INSTANCE, &nowhere), 0);
         ck_assert_int_eq(announce_set_node(announce, &node, INSTANCE, NULL), 0);
         other.role = DIAG_ROLE_MASTER;
@@ -423,7 +427,7 @@ START_TEST(has_room_for_a_number_of_them)
                 all[i].host[strlen("127.0.0.")] = i == 0 ? '1' : '2';
                 all[i].port = i == 0 ? all[i].port : (uint16_t)(i + 1);
         }
-        ck_assert_int_eq(announce_set_masters(announce, all, ANNOUNCE_MASTERS_MAX, false), 0);
+        ck_assert_int_eq(announce_set_masters(announce, all, ANNOUNCE_MASTERS_MAX, NULL, NULL), 0);
         settle();
         ck_assert_uint_eq(masters[2].n_told, 1);
         ck_assert_uint_eq(masters[0].n_told, 1);
@@ -443,21 +447,35 @@ START_TEST(goes_on_with_those_that_stay)
 }
 END_TEST
 
-START_TEST(speaks_tls_where_it_should)
+/* By another name for the same, which nobody takes for this machine. */
+START_TEST(speaks_tls_with_other_machines)
 {
-        struct master_address there = {.host = "192.0.2.1", .port = 1};
+        static const struct fetch_tls tls, nonsense = {.ca_pem = "nonsense"};
+        struct master_address there = {.host = "::ffff:127.0.0.1", .port = masters[1].address.port};
+        struct err e = {0};
 
-        tell(1); /* to this machine never */
-        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, true), 0);
+        tell(1);
+        ck_assert_int_eq(announce_set_masters(announce, &there, 1, &tls, &e), 0);
+        while (masters[1].n_hellos == 0)
+                ck_assert_int_ge(sd_event_run(loop_event(loop), UINT64_MAX), 0);
+        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, &tls, &e), 0);
         settle();
-        ck_assert_uint_eq(masters[0].n_told, 2);
-        ck_assert_int_eq(announce_set_masters(announce, &there, 1, true), 0);
+        ck_assert_uint_eq(masters[0].n_told, 2); /* in plain text */
+        ck_assert_uint_eq(masters[0].n_hellos, 0);
+        ck_assert_uint_eq(masters[1].n_told, 0);
+        ck_assert_int_eq(announce_set_masters(announce, &masters[1].address, 1, &nonsense, &e),
+                         -EINVAL);
+        ck_assert_str_ne(e.text, "");
+        for (unsigned i = 0; i < 200; i++)
+                announce_tick(announce);
+        settle();
+        ck_assert_uint_eq(masters[0].n_told + masters[1].n_told, 2);
 }
 END_TEST
 
 START_TEST(can_be_freed_while_it_tells)
 {
-        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, false), 0);
+        ck_assert_int_eq(announce_set_masters(announce, &masters[0].address, 1, NULL, NULL), 0);
         ck_assert_int_eq(announce_set_node(announce, &node, INSTANCE, &outside), 0);
         announce = announce_free(announce);
         settle();
@@ -526,7 +544,7 @@ int main(void)
         tcase_add_test(t, forgets_them_with_the_configured_ones);
         tcase_add_test(t, has_room_for_a_number_of_them);
         tcase_add_test(t, goes_on_with_those_that_stay);
-        tcase_add_test(t, speaks_tls_where_it_should);
+        tcase_add_test(t, speaks_tls_with_other_machines);
         tcase_add_test(t, can_be_freed_while_it_tells);
         tcase_add_test(t, logs_an_outage_once);
         suite_add_tcase(suite, t);
