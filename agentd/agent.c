@@ -4,6 +4,7 @@
  *     unit_watch ─changed─▶ reporter ─report─▶ feed ◀─look─ HTTP threads ─errands─▶ maintenance
  *     identity, journal_tail, prober, maintenance ─changed─▶ reporter
  *     answered, tick ─▶ signs of life in the feed
+ *     identity, listeners ─▶ announce ─▶ masters
  *
  * A reload replaces the configuration under the parts; the feed, the server, and whoever waits there
  * notice nothing but the reports that follow.
@@ -16,6 +17,7 @@
 #include <stdio.h>
 
 #include "agentd/agent.h"
+#include "agentd/announce.h"
 #include "agentd/maintenance.h"
 #include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
@@ -48,6 +50,7 @@ struct agent {
         struct fetcher *fetcher;
         struct prober *prober;
         struct mesos_id *mesos_id;
+        struct announce *announce;
         struct maintenance *maintenance;
         struct errands *errands;
         struct last_runs *last_runs;
@@ -61,6 +64,7 @@ struct agent {
         struct listeners listeners;
         struct server *server;
         bool last_runs_failing; /* said once */
+        bool listens;
         struct loop_timer *leaving;
         uint64_t leave_by_mono_usec; /* 0 until told to stop */
         uint64_t give_up_mono_usec;  /* of a look that prints and ends; 0 in a daemon */
@@ -121,6 +125,7 @@ static void on_tick(void *userdata)
         unit_watch_tick(a->watch);
         identity_tick(a->identity);
         mesos_id_tick(a->mesos_id);
+        announce_tick(a->announce);
         maintenance_tick(a->maintenance);
         say_trouble_of_probes(a);
         reporter_tick(a->reporter);
@@ -141,9 +146,55 @@ static void ask_mesos(struct agent *a)
         (void)mesos_id_set_url(a->mesos_id, url); /* as long as it may be */
 }
 
+/* Where other machines reach us, as far as this machine can tell. */
+static void look_outside(const struct agent *a, struct outside *o)
+{
+        const struct activation *passed = &a->listeners.passed;
+        const struct listen_conf *c = &a->conf->server;
+
+        outside_begin(o, identity_node(a->identity)->address);
+        for (size_t i = 0; i < passed->n; i++)
+                outside_add(o, &passed->sockets[i].address, true);
+        for (size_t i = 0; i < c->n_listen; i++)
+                outside_add(o, &c->listen[i], false);
+}
+
+/* To be found, a node must be there to be asked. */
+static void announce_node(struct agent *a)
+{
+        struct outside o;
+
+        if (!a->listens)
+                return;
+        look_outside(a, &o);
+        if (announce_set_node(a->announce, identity_node(a->identity),
+                              feed_current(a->feed)->instance, &o) < 0)
+                log_warning("out of memory; the masters know this node as it was");
+}
+
+/* As one whom they know, where TLS is in force: to masters, other nodes speak nothing else. */
+static void announce_to_masters(struct agent *a)
+{
+        const struct agent_conf *c = a->conf;
+        const struct tls_files *files = listen_conf_tls(&c->server);
+        struct fetch_tls tls;
+        struct err e;
+
+        if (files)
+                tls = (struct fetch_tls){
+                        .ca_pem = files->ca_pem,
+                        .certificate_pem = files->certificate_pem,
+                        .key_pem = files->key_pem,
+                };
+        if (announce_set_masters(a->announce, c->masters, c->n_masters, files ? &tls : NULL, &e) <
+            0)
+                log_warning("not all of Masters= are told of this node: %s", e.text);
+}
+
 static void on_identity(void *userdata)
 {
         ask_mesos(userdata);
+        announce_node(userdata);
         on_changed(userdata);
 }
 
@@ -358,6 +409,8 @@ static int new_parts(struct agent *a)
         if (k >= 0)
                 k = new_feed(a);
         if (k >= 0)
+                k = announce_new(&a->announce, a->loop, feed_current(a->feed)->instance);
+        if (k >= 0)
                 k = new_reporter(a);
         return k;
 }
@@ -380,8 +433,9 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
                 return k;
         }
         if (!listen_conf_same_listeners(&old->server, &taken->server))
-                log_warning("Listen=, the files of [TLS] and [Limits] of the new configuration count "
-                            "from the next restart on");
+                log_warning(
+                        "Listen=, the files of [TLS] and [Limits] of the new configuration count "
+                        "from the next restart on");
         prober_take_over(prober, a->prober);
         log_set_level(taken->log_level);
         a->conf = taken;
@@ -393,6 +447,8 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
         a->prober = prober;
         agent_conf_free(old);
         ask_mesos(a);
+        announce_node(a);
+        announce_to_masters(a);
         return 0;
 }
 
@@ -479,6 +535,7 @@ struct agent *agent_free(struct agent *a)
         reporter_free(a->reporter);
         prober_free(a->prober);
         mesos_id_free(a->mesos_id);
+        announce_free(a->announce);
         fetcher_free(a->fetcher);
         maintenance_free(a->maintenance);
         unit_watch_free(a->watch);
@@ -596,7 +653,14 @@ int agent_listen(struct agent *a, struct err *e)
 {
         int k = new_server(a, e);
 
-        return k < 0 ? k : open_listeners(a, e);
+        if (k >= 0)
+                k = open_listeners(a, e);
+        if (k < 0)
+                return k;
+        a->listens = true;
+        announce_node(a);
+        announce_to_masters(a);
+        return 0;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */

@@ -4,6 +4,9 @@
  * The agents that are registered with Mesos, from the leading master's /slaves; and the masters of Mesos,
  * where ZooKeeper names them. Who leads is said by ZooKeeper (json.info_*), else whoever of the configured
  * masters answers with a list leads: the others answer with a redirect. Observers only add. Loop only.
+ *
+ * Its states: "connecting" (no answer so far), "ok", "no-leader" (Mesos says so, or nobody is known to ask),
+ * "failed". What was found stays while it is not "ok".
  */
 
 #include "aggregator/discovery.h"
@@ -21,12 +24,12 @@ struct discovery_mesos_conf {
 
 struct discovery_mesos;
 
-/** discovery_mesos_new() - @conf is copied. The first answer is asked for at once. */
+/** discovery_mesos_new() - @conf is copied. Asked at once. 0, -EINVAL (no URL, or over 500 bytes), -ENOMEM. */
 int discovery_mesos_new(struct discovery_mesos **ret, struct loop *l, struct fetcher *f,
                         const struct discovery_mesos_conf *conf, finding_fn found, void *userdata);
 struct discovery_mesos *discovery_mesos_free(struct discovery_mesos *d);
 
-/** discovery_mesos_set_conf() - from now on; asks anew. 0 or -ENOMEM. */
+/** discovery_mesos_set_conf() - from now on; asks anew. As discovery_mesos_new(). */
 int discovery_mesos_set_conf(struct discovery_mesos *d, const struct discovery_mesos_conf *conf);
 
 /**
