@@ -16,10 +16,10 @@
 #include <stdio.h>
 
 #include "agentd/agent.h"
-#include "agentd/listeners.h"
 #include "agentd/maintenance.h"
 #include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
+#include "api/listeners.h"
 #include "api/livez.h"
 #include "api/metrics.h"
 #include "api/node_answer.h"
@@ -326,6 +326,11 @@ static int new_reporter(struct agent *a)
         return reporter_new(&a->reporter, &parts);
 }
 
+static uint16_t default_port(const struct agent_conf *c)
+{
+        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+}
+
 static int new_parts(struct agent *a)
 {
         const char *boot_id;
@@ -335,12 +340,13 @@ static int new_parts(struct agent *a)
         if (k < 0)
                 return k;
         boot_id = identity_node(a->identity)->boot_id;
-        identity_set_port(a->identity, listeners_port(&a->listeners, a->conf));
+        identity_set_port(a->identity,
+                          listeners_port(&a->listeners, &a->conf->server, default_port(a->conf)));
         k = new_last_runs(a, boot_id);
         if (k >= 0)
                 k = new_maintenance(a, boot_id);
         if (k >= 0)
-                k = fetcher_new(&a->fetcher, a->loop);
+                k = fetcher_new(&a->fetcher, a->loop, NULL);
         if (k >= 0)
                 k = mesos_id_new(&a->mesos_id, a->fetcher, "", on_mesos_id, a);
         if (k >= 0)
@@ -358,20 +364,6 @@ static int new_parts(struct agent *a)
 
 /* --- reload ------------------------------------------------------------------------------------------------ */
 
-static bool same_listeners(const struct listen_conf *a, const struct listen_conf *b)
-{
-        char one[SOCK_ADDRESS_MAX], other[SOCK_ADDRESS_MAX];
-
-        if (a->n_listen != b->n_listen)
-                return false;
-        for (size_t i = 0; i < a->n_listen; i++)
-                if (!streq(sock_address_format(one, &a->listen[i]),
-                           sock_address_format(other, &b->listen[i])))
-                        return false;
-        return memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0;
-}
-
-/* Whatever can fail comes first: afterwards there is no way back, and none is needed. */
 static int replace_conf(struct agent *a, struct agent_conf *taken)
 {
         const struct unit_watch_options options = watch_options(taken);
@@ -387,9 +379,9 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
                 agent_conf_free(taken);
                 return k;
         }
-        if (!same_listeners(&old->server, &taken->server))
-                log_warning("Listen= and [Limits] of the new configuration count from the next "
-                            "restart on");
+        if (!listen_conf_same_listeners(&old->server, &taken->server))
+                log_warning("Listen=, the files of [TLS] and [Limits] of the new configuration count "
+                            "from the next restart on");
         prober_take_over(prober, a->prober);
         log_set_level(taken->log_level);
         a->conf = taken;
@@ -579,11 +571,32 @@ static int new_server(struct agent *a, struct err *e)
         return k;
 }
 
+static int open_listeners(struct agent *a, struct err *e)
+{
+        static const char *const tcp[] = {"127.0.0.1", "[::1]", NULL};
+        bool is_master = a->conf->role == DIAG_ROLE_MASTER;
+        const struct listeners_defaults defaults = {
+                .tcp = tcp,
+                .unix_path = AGENT_SOCKET,
+                .unit = is_master ? "diag-agentd-master.socket" : "diag-agentd.socket",
+                .port = default_port(a->conf),
+                .wrong_port = is_master ? AGENT_PORT : AGENT_PORT_MASTER,
+                .wrong_port_text = is_master ? "the role of this node is master: "
+                                               "diag-agentd-master.socket belongs to it, in the "
+                                               "other's place"
+                                             : "the role of this node is not master: "
+                                               "diag-agentd.socket belongs to it, in the other's "
+                                               "place",
+        };
+
+        return listeners_open(&a->listeners, a->server, &a->conf->server, &defaults, e);
+}
+
 int agent_listen(struct agent *a, struct err *e)
 {
         int k = new_server(a, e);
 
-        return k < 0 ? k : listeners_open(&a->listeners, a->server, a->conf, e);
+        return k < 0 ? k : open_listeners(a, e);
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */

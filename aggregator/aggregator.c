@@ -161,14 +161,15 @@ static void on_self(void *userdata)
 
 /* --- what is published ------------------------------------------------------------------------- */
 
+/* Of the masters that are known; asked for once a second. */
 static const char *leader(const struct aggregator *a)
 {
-        for (size_t i = 0; i < roster_n(a->roster); i++) {
-                const struct node *n = roster_at(a->roster, i);
+        const struct diag_snapshot *s =
+                a->publisher ? view_current(publisher_view(a->publisher)) : NULL;
 
-                if (n->member && n->member->leader)
-                        return n->address;
-        }
+        for (size_t i = 0; s && i < s->n_masters; i++)
+                if (s->masters[i]->leader)
+                        return s->masters[i]->address;
         return "";
 }
 
@@ -187,7 +188,8 @@ static void get_facts(void *userdata, struct publisher_facts *ret)
         ret->cluster_name = str_or(c->name, a->sources ? sources_cluster_name(a->sources) : "");
         ret->observer = a->self ? self_get(a->self)->address : "";
         ret->leader_address = leader(a);
-        ret->leader_source = *ret->leader_address ? sources_leader_source(a->sources) : "";
+        ret->leader_source =
+                *ret->leader_address && a->sources ? sources_leader_source(a->sources) : "";
         ret->leader_seen_boot_usec = mesos->seen_boot_usec;
         ret->view_max_age_usec = c->view_max_age_usec;
         if (a->peers)
@@ -235,12 +237,15 @@ static void on_published(void *userdata, const struct diag_snapshot *before,
         for (size_t i = 0; i < now->n_members; i++) {
                 const struct diag_member *m = now->members[i], *was = NULL;
 
+                if (k < before->n_members && before->members[k] == m) { /* as nearly all of them */
+                        k++;
+                        continue;
+                }
                 while (k < before->n_members && strcmp(before->members[k]->address, m->address) < 0)
                         k++;
                 if (k < before->n_members && streq(before->members[k]->address, m->address))
                         was = before->members[k];
-                if (was != m)
-                        say_member(a, was, m);
+                say_member(a, was, m);
         }
 }
 
@@ -593,13 +598,16 @@ static int new_server(struct aggregator *a, struct err *e)
 
 int aggregator_listen(struct aggregator *a, struct err *e)
 {
-        static const char *const defaults[] = {"127.0.0.1:1050", "[::1]:1050", AGGREGATOR_SOCKET,
-                                               NULL};
+        static const char *const tcp[] = {"127.0.0.1", "[::1]", NULL};
+        static const struct listeners_defaults defaults = {
+                .tcp = tcp,
+                .unix_path = AGGREGATOR_SOCKET,
+                .unit = "diag-aggregatord.socket",
+                .port = AGGREGATOR_PORT,
+        };
         int k = new_server(a, e);
 
-        return k < 0 ? k
-                     : listeners_open(&a->listeners, a->server, &a->conf->server, defaults,
-                                      "diag-aggregatord.socket", e);
+        return k < 0 ? k : listeners_open(&a->listeners, a->server, &a->conf->server, &defaults, e);
 }
 
 int aggregator_run(struct aggregator *a)

@@ -99,7 +99,8 @@ static int set_path(void *target, const struct conf_value *v, struct err *e)
                     : streq(v->key, "SecretFile") ? &c->zk_secret_file
                                                   : &c->nodes_file;
 
-        if (*v->value && *v->value != '/' && to != &c->nodes_file) /* which people name in a shell */
+        if (*v->value && *v->value != '/' &&
+            to != &c->nodes_file) /* which people name in a shell */
                 return err_set(e, -EINVAL, "'%s' is not an absolute path", v->value);
         return replace(to, v->value);
 }

@@ -5,7 +5,7 @@
  * sends, the kinds are these, and the text is short. Pure but for its input; fuzzed by way of the decoders.
  */
 
-#include "model/report.h"
+#include "model/member.h"
 #include "net/fetch.h"
 
 #define ANSWER_V2_BYTES_MAX (512u * 1024u)

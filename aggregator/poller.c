@@ -361,6 +361,7 @@ static void ask(struct poll *o)
         o->asks_v1 = o->node->protocol == DIAG_PROTOCOL_V1 &&
                      usec_since(now_mono_usec(), o->asked_v2_mono_usec) < RETRY_V2_USEC;
         o->wait_usec = conditional && o->waits && !o->asks_v1 ? wait_of(o) : 0;
+        o->node->port = port_of(o);
         make_url(url, o, o->asks_v1 ? "/system/health/v1" : "/system/health/v2/node?fields=health");
         (void)snprintf(match, sizeof(match), "If-None-Match: %s", o->etag);
         (void)snprintf(
@@ -375,6 +376,7 @@ static void ask(struct poll *o)
         if (!o->asks_v1)
                 o->asked_v2_mono_usec = now_mono_usec();
         q.timeout_usec = o->wait_usec + POLLER_ANSWER_USEC;
+        q.connect_timeout_usec = POLLER_CONNECT_USEC;
         q.max_bytes = o->asks_v1 ? ANSWER_V1_BYTES_MAX : ANSWER_V2_BYTES_MAX;
         o->plain = false;
         o->started_mono_usec = now_mono_usec();

@@ -15,20 +15,21 @@ struct publisher {
         struct view *view;
         struct loop_timer *timer;
         struct dirty_nodes dirty;
+        bool differs; /* since the last snapshot: a member, or what stands beside them */
         uint64_t published_mono_usec;
         uint64_t round_wall_usec;
 };
 
 /* --- members ----------------------------------------------------------------------------------- */
 
-/* Out of memory: it stays as it was, and is looked at again. */
+/* Return: false when out of memory: it stays as it was, and is looked at again. */
 static bool make_member(struct publisher *p, struct node *n)
 {
         struct diag_member *m = NULL;
 
-        (void)p;
         if (node_make_member(&m, n, now_boot_usec(), now_wall_usec()) < 0)
                 return false;
+        p->differs |= m != n->member;
         diag_member_unref(n->member);
         n->member = m;
         return true;
@@ -56,22 +57,17 @@ static bool is_shown(const struct node *n)
 }
 
 /* Whether a master is gone for good depends on what the others are. */
-static void find_superseded(struct publisher *p, struct diag_snapshot *s, unsigned n_expected)
+static void find_superseded(struct publisher *p, const struct diag_snapshot *s, unsigned n_expected)
 {
-        const struct roster *r = p->options.roster;
-        bool superseded;
+        for (size_t i = 0; i < s->n_masters; i++) {
+                struct node *n = roster_find(p->options.roster, s->masters[i]->address);
+                bool superseded = diag_verdict_supersedes(s->masters[i], s->masters, s->n_masters,
+                                                          n_expected);
 
-        for (size_t i = 0; i < roster_n(r); i++) {
-                struct node *n = roster_at(r, i);
-
-                if (!is_shown(n) || n->member->role != DIAG_ROLE_MASTER)
+                if (!n || n->superseded == superseded)
                         continue;
-                superseded =
-                        diag_verdict_supersedes(n->member, s->members, s->n_members, n_expected);
-                if (superseded != n->superseded) {
-                        n->superseded = superseded;
-                        publisher_touch(p, n);
-                }
+                n->superseded = superseded;
+                publisher_touch(p, n);
         }
 }
 
@@ -87,20 +83,15 @@ bool publisher_asked_all(const struct publisher *p)
         return true;
 }
 
-static bool asked_all_masters(const struct roster *r)
+static bool asked_all_masters(const struct publisher *p, const struct diag_snapshot *s)
 {
-        unsigned n_masters = 0;
+        for (size_t i = 0; i < s->n_masters; i++) {
+                const struct node *n = roster_find(p->options.roster, s->masters[i]->address);
 
-        for (size_t i = 0; i < roster_n(r); i++) {
-                const struct node *n = roster_at(r, i);
-
-                if (node_role(n) != DIAG_ROLE_MASTER || n->alias_of)
-                        continue;
-                n_masters++;
-                if (!n->asked)
+                if (n && !n->asked)
                         return false;
         }
-        return n_masters > 0;
+        return s->n_masters > 0;
 }
 
 static void copy_sources(struct publisher *p, struct diag_snapshot *s)
@@ -163,7 +154,7 @@ static int build(struct publisher *p, struct diag_snapshot **ret,
         rule = (struct diag_rule){
                 .n_expected = facts.n_expected,
                 .expected_from = str_or(facts.expected_from, ""),
-                .asked_all = asked_all_masters(p->options.roster),
+                .asked_all = asked_all_masters(p, s),
                 .views = s->views,
                 .n_views = s->n_views,
                 .now_wall_usec = s->made_wall_usec,
@@ -184,9 +175,15 @@ void publisher_now(struct publisher *p)
         struct diag_snapshot *s = NULL;
 
         make_members(p);
+        if (!p->differs) {
+                diag_snapshot_unref(before);
+                return;
+        }
+        p->differs = false;
         p->published_mono_usec = now_mono_usec();
         if (build(p, &s, before) < 0) {
                 log_warning("out of memory: the view stays what it was");
+                p->differs = true;
                 loop_timer_set(p->timer, now_mono_usec() + USEC_PER_SEC, 0);
         } else if (p->view && s->seq == before->seq &&
                    s->round_wall_usec == before->round_wall_usec) {
@@ -204,6 +201,7 @@ void publisher_now(struct publisher *p)
 void publisher_note_round(struct publisher *p)
 {
         p->round_wall_usec = now_wall_usec();
+        p->differs = true;
         publisher_now(p);
 }
 
@@ -212,7 +210,7 @@ static void on_timer(void *userdata)
         publisher_now(userdata);
 }
 
-void publisher_touch_facts(struct publisher *p)
+static void plan(struct publisher *p)
 {
         uint64_t now = now_mono_usec(), due = p->published_mono_usec + PUBLISHER_APART_USEC;
 
@@ -220,12 +218,18 @@ void publisher_touch_facts(struct publisher *p)
                 loop_timer_set(p->timer, due > now + SOON_USEC ? due : now + SOON_USEC, 0);
 }
 
+void publisher_touch_facts(struct publisher *p)
+{
+        p->differs = true;
+        plan(p);
+}
+
 void publisher_touch(struct publisher *p, struct node *n)
 {
         if (!n->dirty)
                 STAILQ_INSERT_TAIL(&p->dirty, n, dirty_link);
         n->dirty = true;
-        publisher_touch_facts(p);
+        plan(p);
 }
 
 void publisher_untouch(struct publisher *p, struct node *n)
@@ -252,6 +256,7 @@ int publisher_new(struct publisher **ret, const struct publisher_options *option
                 return -ENOMEM;
         p->options = *options;
         STAILQ_INIT(&p->dirty);
+        p->differs = true;
         k = loop_timer_new(&p->timer, options->loop, on_timer, p);
         if (k < 0)
                 return k;

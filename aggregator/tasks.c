@@ -8,9 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "aggregator/announcement.h"
+#include "aggregator/announcement_json.h"
 #include "aggregator/tasks.h"
 #include "api/maintenance_json.h"
+#include "api/route.h"
 #include "base/json_write.h"
 #include "base/log.h"
 #include "base/mono.h"

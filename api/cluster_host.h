@@ -18,7 +18,7 @@ enum cluster_task_kind {
         CLUSTER_TASK_FORWARD, /* @method @target @body to the node daemon of this machine */
 };
 
-/** The data of an errand. Strings are owned by it. */
+/** The data of an errand, made by api/cluster_task.h. Strings are owned by it. */
 struct cluster_task {
         enum cluster_task_kind kind;
         char *node;                   /* node_id */
@@ -29,18 +29,19 @@ struct cluster_task {
         bool output;
         char caller[AUTHORITY_NAME_MAX];
 
-        /* What came of it: an answer as it is to go out. */
+        /* What came of it: an answer as it is to go out. Without one (@answer is NULL) and a status
+         * from 502 up, nobody answered who was asked. */
         unsigned status;
         struct blob *answer;
         char answer_type[64], etag[64], preference_applied[32], confirmed_age[32], location[256];
 };
 
-/** A task as an errand: errand_data() is the task. 0 or -ENOMEM. */
-struct cluster_host;
-
 struct cluster_ops {
         /* Begin; on the loop. Ends with errand_finish(), at once or later, but always. */
         void (*begin)(void *userdata, struct errand *e, struct cluster_task *t);
+        /* Optional. Nobody waits for this one any more: it may be cut short, and is still to be
+         * finished, which may happen in here. */
+        void (*abandoned)(void *userdata, struct errand *e, struct cluster_task *t);
 };
 
 struct cluster_host {

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/buf.h"
+#include "base/gzip.h"
 
 struct blob;
 
@@ -33,5 +34,15 @@ struct blob *blob_memo_get(blob_memo *slot);
 /** blob_memo_put() - a reference to @taken, or to what somebody else has put there first. NULL for NULL. */
 struct blob *blob_memo_put(blob_memo *slot, struct blob *taken);
 void blob_memo_done(blob_memo *slot);
+
+/**
+ * blob_gzip() - the same bytes as gzip_bytes() makes them
+ * @effort: of the first call; what it makes is kept as long as @b is, so that all others cost nothing
+ * Return: a new reference; NULL when there is no memory for it.
+ */
+struct blob *blob_gzip(struct blob *b, enum gzip_effort effort);
+
+/** blob_has_gzip() - the next blob_gzip() costs nothing */
+bool blob_has_gzip(const struct blob *b);
 
 DEFINE_CLEANUP(struct blob *, blob_unref);

@@ -64,8 +64,8 @@ struct diag_pulse *diag_pulse_ref(struct diag_pulse *p);
 struct diag_pulse *diag_pulse_unref(struct diag_pulse *p);
 
 enum diag_member_memo {
-        DIAG_MEMBER_MEMO_V1_NODE, /* a node of /report, complete */
-        DIAG_MEMBER_MEMO_V1_NODE_GZIP,
+        DIAG_MEMBER_MEMO_V1_NODE,         /* a node of /report, but for its closing brace */
+        DIAG_MEMBER_MEMO_V1_NODE_REASONS, /* for those who may not read outputs */
         DIAG_N_MEMBER_MEMO
 };
 

@@ -44,6 +44,8 @@ static void snapshot_free(struct diag_snapshot *s)
         unit_index_free(atomic_load_explicit(&s->units, memory_order_relaxed));
         for (size_t i = 0; i < DIAG_N_SNAPSHOT_MEMO; i++)
                 blob_memo_done(&s->memo[i]);
+        for (size_t i = 0; i < ELEMENTSOF(s->v1_reports); i++)
+                rope_unref(atomic_load_explicit(&s->v1_reports[i], memory_order_relaxed));
         arena_done(&s->arena);
         free(s);
 }
@@ -63,9 +65,15 @@ struct diag_snapshot *diag_snapshot_unref(struct diag_snapshot *s)
 
 void diag_snapshot_add(struct diag_snapshot *s, struct diag_member *m)
 {
+        struct diag_tally *t = &s->tally[m->role];
+
         assert(!s->sealed);
-        assert(!s->n_members || strcmp(s->members[s->n_members - 1]->address, m->address) < 0);
         s->members[s->n_members++] = diag_member_ref(m);
+        if (m->role == DIAG_ROLE_MASTER && s->n_masters < ELEMENTSOF(s->masters))
+                s->masters[s->n_masters++] = m;
+        t->counts.n[m->health]++;
+        t->n_maintenance += m->maintenance != NULL;
+        t->n_superseded += m->reach == DIAG_REACH_SUPERSEDED;
 }
 
 /* --- what differs ------------------------------------------------------------------------------ */
@@ -123,32 +131,11 @@ static bool same_members(const struct diag_snapshot *a, const struct diag_snapsh
                memcmp(a->members, b->members, a->n_members * sizeof(struct diag_member *)) == 0;
 }
 
-/* What /cluster shows beside the verdict: how many of each role are what. */
-static void count_nodes(const struct diag_snapshot *s, unsigned n[DIAG_ROLE_AGENT_PUBLIC + 1][5])
-{
-        memset(n, 0, (DIAG_ROLE_AGENT_PUBLIC + 1) * sizeof(n[0]));
-        for (size_t i = 0; i < s->n_members; i++) {
-                const struct diag_member *m = s->members[i];
-
-                n[m->role][m->health]++;
-                n[m->role][3] += m->maintenance != NULL;
-                n[m->role][4] += m->reach == DIAG_REACH_SUPERSEDED;
-        }
-}
-
-static bool same_counts(const struct diag_snapshot *a, const struct diag_snapshot *b)
-{
-        unsigned x[DIAG_ROLE_AGENT_PUBLIC + 1][5], y[DIAG_ROLE_AGENT_PUBLIC + 1][5];
-
-        count_nodes(a, x);
-        count_nodes(b, y);
-        return memcmp(x, y, sizeof(x)) == 0;
-}
-
 static bool same_head(const struct diag_snapshot *a, const struct diag_snapshot *b)
 {
         return same_verdict(&a->verdict, &b->verdict) && same_verdict(&a->own, &b->own) &&
-               same_views(a, b) && same_sources(a, b) && same_counts(a, b) &&
+               same_views(a, b) && same_sources(a, b) &&
+               memcmp(a->tally, b->tally, sizeof(a->tally)) == 0 &&
                streq(a->cluster_id, b->cluster_id) && streq(a->cluster_name, b->cluster_name) &&
                streq(a->leader_address, b->leader_address) &&
                streq(a->leader_source, b->leader_source);
@@ -172,10 +159,10 @@ int diag_snapshot_seal(struct diag_snapshot *s, const struct diag_snapshot *prev
 
         assert(!s->sealed);
         alone.own = true;
-        k = diag_verdict_judge(&s->own, &s->arena, s->members, s->n_members, &alone,
+        k = diag_verdict_judge(&s->own, &s->arena, s->masters, s->n_masters, &alone,
                                previous ? &previous->own : NULL);
         if (k >= 0)
-                k = diag_verdict_judge(&s->verdict, &s->arena, s->members, s->n_members, rule,
+                k = diag_verdict_judge(&s->verdict, &s->arena, s->masters, s->n_masters, rule,
                                        previous ? &previous->verdict : NULL);
         if (k < 0 || s->arena.failed)
                 return -ENOMEM;
@@ -349,6 +336,8 @@ static void make_room(struct indexer *x)
                 struct diag_unit_row *row = &x->rows[i];
 
                 row->n_absent = i < DIAG_UNIT_NAMES_MAX ? count_absent(x, i) : 0;
+                if (row->counts.n[DIAG_UNKNOWN] == row->n_nodes)
+                        row->health = DIAG_UNKNOWN; /* nobody who has it speaks, or knows */
                 row->nodes = arena_alloc(&x->index->arena, row->n_nodes * sizeof(row->nodes[0]));
                 row->n_nodes = 0;
         }

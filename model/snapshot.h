@@ -8,6 +8,7 @@
  * A sealed snapshot says what was found, not how old that is: whoever hands it out asks api/view.h.
  */
 
+#include "base/rope.h"
 #include "model/member.h"
 #include "model/verdict.h"
 
@@ -53,11 +54,15 @@ struct diag_unit_index {
         bool truncated; /* there were more names than DIAG_UNIT_NAMES_MAX */
 };
 
+/** How many nodes of a role are what. */
+struct diag_tally {
+        struct diag_counts counts;
+        unsigned n_maintenance, n_superseded;
+};
+
 enum diag_snapshot_memo {
         DIAG_SNAPSHOT_MEMO_V1_NODES,
-        DIAG_SNAPSHOT_MEMO_V1_NODES_GZIP,
         DIAG_SNAPSHOT_MEMO_V1_UNITS,
-        DIAG_SNAPSHOT_MEMO_V1_UNITS_GZIP,
         DIAG_N_SNAPSHOT_MEMO
 };
 
@@ -77,6 +82,9 @@ struct diag_snapshot {
 
         struct diag_member **members; /* sorted by address; references */
         size_t n_members;
+        struct diag_member *masters[DIAG_MASTERS_MAX + 1]; /* of these; one too many says so */
+        size_t n_masters;
+        struct diag_tally tally[DIAG_ROLE_AGENT_PUBLIC + 1]; /* by enum diag_role */
 
         struct diag_cluster_verdict verdict; /* with what the other masters say */
         struct diag_cluster_verdict own;     /* from here alone */
@@ -89,6 +97,7 @@ struct diag_snapshot {
         bool sealed;
         _Atomic(struct diag_unit_index *) units; /* see diag_snapshot_units() */
         blob_memo memo[DIAG_N_SNAPSHOT_MEMO];
+        _Atomic(struct rope *) v1_reports[2]; /* see diag_v1_report(); without outputs, and with */
 };
 
 /** diag_snapshot_new() - room for @n_members; strings are set with the arena of the snapshot. */
@@ -96,7 +105,7 @@ int diag_snapshot_new(struct diag_snapshot **ret, size_t n_members);
 struct diag_snapshot *diag_snapshot_ref(struct diag_snapshot *s);
 struct diag_snapshot *diag_snapshot_unref(struct diag_snapshot *s);
 
-/** diag_snapshot_add() - in the order of addresses; takes a reference of its own. */
+/** diag_snapshot_add() - in the order of addresses, or nothing is found; takes a reference of its own. */
 void diag_snapshot_add(struct diag_snapshot *s, struct diag_member *m);
 
 /**

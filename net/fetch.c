@@ -3,44 +3,48 @@
  * from within fetch_start() or fetch_free(), and never from within libcurl; and nothing here holds a
  * pointer to another fetch across such a call.
  *
- * A shard is one multi handle with its epoll descriptor and its timer. One is enough for one machine:
- * libcurl slows down with the connections that a handle keeps, and ours keeps none.
+ * Those that wait for a place stand in a queue, and in a heap by deadline: however many they are, the
+ * next and the overdue are found at once.
  */
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/epoll.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
 #include <sys/queue.h>
-#include <sys/un.h>
-
-#include <curl/curl.h>
 
 #include "base/buf.h"
 #include "base/mono.h"
+#include "net/credentials.h"
+#include "net/deadlines.h"
 #include "net/fetch.h"
+#include "net/fetch_fault.h"
+#include "net/fetch_question.h"
+#include "net/shards.h"
 
-#define EVENTS_AT_ONCE   64
-#define RECEIVE_BYTES    4096L /* a buffer of each running fetch */
-#define HEADERS_SENT_MAX 32u
+#define BUFFER_BYTES     4096u
+#define AT_ONCE          256u /* that are started, or given up, before the loop has its turn */
 #define TIMEOUT_MAX_MSEC UINT64_C(0x7fffffff) /* of libcurl */
-#define TIMER_SLACK_PART 16u /* of libcurl's timers, so that wake-ups can be shared */
 
-struct shard {
-        struct fetcher *fetcher;
-        CURLM *multi;
-        int epoll_fd;
-        sd_event_source *source;
-        struct loop_timer *timer; /* libcurl's */
-};
+/* A machine that has vanished is noticed after 5 + 3 * 3 = 14 s: at the first probe after 12 s of silence. */
+#define WATCH_IDLE_SEC     5
+#define WATCH_INTERVAL_SEC 3
+#define WATCH_SILENT_MSEC  12000
+
+static_assert(FETCH_SHARDS_MAX == SHARDS_MAX, "told to callers, kept by shards");
 
 TAILQ_HEAD(fetch_queue, fetch);
 
 struct fetcher {
-        struct loop *loop;
-        struct shard shard;
+        struct shards *shards;
+        struct fetcher_options options;
+        struct credentials *credentials; /* NULL: libcurl's defaults */
         struct fetch_queue waiting;
-        struct loop_timer *timer; /* when to look at those that wait */
+        struct deadlines deadlines; /* of those that wait */
+        struct loop_timer *timer;   /* when to look at those that wait */
         unsigned n_running;
+        bool in_libcurl;
 };
 
 enum fetch_state {
@@ -49,134 +53,31 @@ enum fetch_state {
         FETCH_RUNNING,
 };
 
+/* With room for what its pointers point to. */
+struct head {
+        struct fetch_head head;
+        char values[FETCH_WANTED_MAX][FETCH_WANTED_BYTES_MAX];
+};
+
 struct fetch {
-        TAILQ_ENTRY(fetch) link; /* while it waits */
+        TAILQ_ENTRY(fetch) link;  /* while it waits */
+        struct deadline deadline; /* while it waits */
         struct fetcher *fetcher;
         enum fetch_state state;
         CURL *easy;
-        struct curl_slist *headers;
-        uint64_t asked_mono_usec, started_mono_usec, deadline_mono_usec;
-        size_t max_bytes;
-        bool cut;
-        size_t n_head_bytes; /* of the answer, so far */
-        bool truncated;
-        int refused; /* why one of our callbacks stopped it: -EFBIG or -ENOMEM */
+        uint32_t hash; /* of whom it asks */
+        struct fetch_question question;
+        struct credentials *credentials;
+        struct fetch_course course;
+        const char *const *wanted_headers;
+        size_t max_bytes, n_body_bytes;
+        bool cut, truncated, watched;
         struct buf body;
+        struct head *head; /* while on_body takes it; NULL: nothing came yet */
+        fetch_body_fn on_body;
         fetch_done_fn done;
         void *userdata;
 };
-
-/* --- what goes wrong ------------------------------------------------------------------------------ */
-
-struct fault {
-        int error;
-        const char *text;
-};
-
-static const struct {
-        CURLcode code;
-        struct fault fault;
-} faults[] = {
-        {CURLE_COULDNT_RESOLVE_HOST,     {-EHOSTUNREACH, "its name cannot be resolved"}      },
-        {CURLE_FILESIZE_EXCEEDED,        {-EFBIG, "its answer is too long"}                  },
-        {CURLE_UNSUPPORTED_PROTOCOL,     {-EPROTO, "its answer is not HTTP"}                 },
-        {CURLE_WEIRD_SERVER_REPLY,       {-EPROTO, "its answer is not HTTP"}                 },
-        {CURLE_HTTP2,                    {-EPROTO, "its answer is not HTTP"}                 },
-        {CURLE_BAD_CONTENT_ENCODING,     {-EPROTO, "its answer is not HTTP"}                 },
-        {CURLE_SSL_CONNECT_ERROR,        {-EPROTO, "it does not speak TLS as we do"}         },
-        {CURLE_PEER_FAILED_VERIFICATION, {-EPROTO, "its certificate cannot be trusted"}      },
-        {CURLE_SSL_CACERT_BADFILE,       {-EIO, "our certificate authorities cannot be read"}},
-        {CURLE_OUT_OF_MEMORY,            {-ENOMEM, "out of memory"}                          },
-};
-
-static const struct fault connect_faults[] = {
-        {-ECONNREFUSED, "connection refused"                  },
-        {-ENOENT,       "there is no such socket"             },
-        {-EACCES,       "we may not connect to it"            },
-        {-EHOSTUNREACH, "there is no route to it"             },
-        {-ENETUNREACH,  "there is no route to it"             },
-        {-ETIMEDOUT,    "it could not be connected to in time"},
-};
-
-/* libcurl does not tell the errno of socket(2), its own or the resolver's: see what it would be. */
-static int own_shortage(void)
-{
-        _cleanup_(closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-        return fd < 0 ? -errno : 0;
-}
-
-/* libcurl keeps the errno of connect(2); without one it could not even try. */
-static struct fault fault_of_connect(const struct fetch *t)
-{
-        long os_errno = 0;
-        int error;
-
-        curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &os_errno);
-        error = os_errno ? (int)-os_errno : -EIO;
-        for (size_t i = 0; i < ELEMENTSOF(connect_faults); i++)
-                if (connect_faults[i].error == error)
-                        return connect_faults[i];
-        return (struct fault){error, "it cannot be connected to"};
-}
-
-static struct fault fault_of_time(const struct fetch *t)
-{
-        uint64_t all = t->deadline_mono_usec - t->asked_mono_usec;
-        curl_off_t connected = 0;
-
-        if (usec_since(t->started_mono_usec, t->asked_mono_usec) > all / 2)
-                return (struct fault){-EBUSY, "too many others were being asked"};
-        if (t->n_head_bytes)
-                return (struct fault){-ETIMEDOUT, "its answer did not end in time"};
-        curl_easy_getinfo(t->easy, CURLINFO_CONNECT_TIME_T, &connected);
-        return (struct fault){-ETIMEDOUT, connected ? "it did not answer in time"
-                                                    : "it could not be connected to in time"};
-}
-
-/*
- * One text for all the ways to hang up: which of them libcurl sees depends on what the kernel knew
- * first, the end or the reset. A chunk that is none looks the same to it.
- */
-static struct fault fault_of_end(const struct fetch *t)
-{
-        return (struct fault){-ECONNRESET, t->n_head_bytes ? "its answer broke off"
-                                                           : "it hung up without an answer"};
-}
-
-/* One line of a header that is longer than libcurl takes is reported by it as lack of memory. */
-static bool head_began(const struct fetch *t)
-{
-        curl_off_t first_byte = 0;
-
-        curl_easy_getinfo(t->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
-        return first_byte > 0;
-}
-
-static struct fault fault_of(const struct fetch *t, CURLcode code)
-{
-        int shortage = 0;
-
-        if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST)
-                shortage = own_shortage();
-        if (shortage < 0)
-                return (struct fault){shortage, strerror(-shortage)};
-        if (code == CURLE_COULDNT_CONNECT)
-                return fault_of_connect(t);
-        if (code == CURLE_OPERATION_TIMEDOUT)
-                return fault_of_time(t);
-        if (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-            code == CURLE_PARTIAL_FILE)
-                return fault_of_end(t);
-        if (code == CURLE_WRITE_ERROR) /* our own doing */
-                code = t->refused == -ENOMEM ? CURLE_OUT_OF_MEMORY : CURLE_FILESIZE_EXCEEDED;
-        else if (code == CURLE_OUT_OF_MEMORY && head_began(t))
-                code = CURLE_FILESIZE_EXCEEDED;
-        for (size_t i = 0; i < ELEMENTSOF(faults); i++)
-                if (faults[i].code == code)
-                        return faults[i].fault;
-        return (struct fault){-EIO, curl_easy_strerror(code)};
-}
 
 /* --- the end of a fetch --------------------------------------------------------------------------- */
 
@@ -189,21 +90,43 @@ static void look_soon(struct fetcher *f)
                 loop_timer_set(f->timer, now_mono_usec(), 0);
 }
 
+static void release(struct fetch *t)
+{
+        curl_easy_cleanup(t->easy);
+        t->easy = NULL;
+        fetch_question_done(&t->question);
+        t->credentials = credentials_unref(t->credentials);
+        free(t->head);
+        t->head = NULL;
+        free(t->course.tls_error);
+        t->course.tls_error = NULL;
+}
+
 static void leave(struct fetch *t)
 {
         struct fetcher *f = t->fetcher;
 
-        if (t->state == FETCH_WAITING)
+        if (t->state == FETCH_WAITING) {
                 TAILQ_REMOVE(&f->waiting, t, link);
+                deadlines_remove(&f->deadlines, &t->deadline);
+        }
         if (t->state == FETCH_RUNNING) {
-                (void)curl_multi_remove_handle(f->shard.multi, t->easy);
+                shards_remove(f->shards, t->hash, t->easy);
                 f->n_running--;
         }
         t->state = FETCH_ENDED;
-        curl_easy_cleanup(t->easy);
-        t->easy = NULL;
-        curl_slist_free_all(t->headers);
-        t->headers = NULL;
+        release(t);
+}
+
+static void tell_times(const struct fetch_course *c, struct fetch_result *r)
+{
+        if (c->started_usec)
+                r->took_usec = usec_since(now_mono_usec(), c->started_usec);
+        if (c->sent_usec && c->opened_usec)
+                r->connected_usec = usec_since(c->sent_usec, c->opened_usec);
+        if (c->answered_usec)
+                r->answered_usec = usec_since(c->answered_usec, c->sent_usec);
+        r->reused = c->sent_usec && !c->opened_usec;
 }
 
 /* The body outlives the fetch by this call, should the fetch be freed in it. */
@@ -214,8 +137,7 @@ static void end(struct fetch *t, struct fetch_result *r)
         t->body = (struct buf){0};
         r->body = r->error ? "" : buf_cstr(&body);
         r->n_body = r->error ? 0 : body.n;
-        if (t->started_mono_usec)
-                r->took_usec = usec_since(now_mono_usec(), t->started_mono_usec);
+        tell_times(&t->course, r);
         leave(t);
         t->done(r, t->userdata); /* may free t */
 }
@@ -227,14 +149,51 @@ static void end_with_fault(struct fetch *t, struct fault fault)
         end(t, &r);
 }
 
+/* Of the last answer, neither of interim ones nor of trailers. */
+static void read_head(const struct fetch *t, struct head *h)
+{
+        struct curl_header *found;
+        long status = 0;
+
+        *h = (struct head){0};
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        h->head.status = (unsigned)status;
+        for (size_t i = 0; t->wanted_headers && t->wanted_headers[i]; i++) {
+                const char *name = t->wanted_headers[i];
+
+                if (curl_easy_header(t->easy, name, 0, CURLH_HEADER, -1, &found) ||
+                    curl_easy_header(t->easy, name, found->amount - 1, CURLH_HEADER, -1, &found))
+                        continue;
+                /* libcurl leaves the end of the line of an empty one. */
+                (void)snprintf(h->values[i], sizeof(h->values[i]), "%.*s",
+                               (int)strcspn(found->value, "\r\n"), found->value);
+                h->head.headers[i] = h->values[i];
+        }
+}
+
 static void end_with_answer(struct fetch *t)
 {
         struct fetch_result r = {.text = "", .truncated = t->truncated};
-        long status = 0;
+        struct head h;
 
-        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-        r.status = (unsigned)status;
+        read_head(t, &h);
+        r.status = h.head.status;
+        memcpy(r.headers, h.head.headers, sizeof(r.headers));
         end(t, &r);
+}
+
+static void on_ended(CURL *easy, CURLcode code, _unused_ void *userdata)
+{
+        struct fetch *t = NULL;
+
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+        /* To libcurl the end of a connection is the end of a header, too. */
+        if (code == CURLE_OK && !t->course.head_is_whole)
+                code = CURLE_PARTIAL_FILE;
+        if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && t->truncated))
+                end_with_answer(t);
+        else
+                end_with_fault(t, fault_of(easy, code, &t->course));
 }
 
 struct fetch *fetch_free(struct fetch *t)
@@ -242,11 +201,11 @@ struct fetch *fetch_free(struct fetch *t)
         if (!t)
                 return NULL;
         if (t->state != FETCH_ENDED) {
+                assert(!t->fetcher->in_libcurl);
                 leave(t);
                 look_soon(t->fetcher);
         }
-        curl_easy_cleanup(t->easy);
-        curl_slist_free_all(t->headers);
+        release(t);
         buf_done(&t->body);
         free(t);
         return NULL;
@@ -259,57 +218,61 @@ static int run(struct fetch *t)
         struct fetcher *f = t->fetcher;
         uint64_t now = now_mono_usec();
         uint64_t left_msec =
-                usec_since(t->deadline_mono_usec, now) / USEC_PER_MSEC + 1; /* 0: none */
+                usec_since(t->course.deadline_usec, now) / USEC_PER_MSEC + 1; /* 0: none */
 
         if (curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS,
                              (long)(left_msec < TIMEOUT_MAX_MSEC ? left_msec : TIMEOUT_MAX_MSEC)) ||
-            curl_multi_add_handle(f->shard.multi, t->easy))
+            shards_add(f->shards, t->hash, t->easy) < 0)
                 return -ENOMEM;
         TAILQ_REMOVE(&f->waiting, t, link);
+        deadlines_remove(&f->deadlines, &t->deadline);
         t->state = FETCH_RUNNING;
-        t->started_mono_usec = now;
+        t->course.started_usec = now;
         f->n_running++;
         return 0;
 }
 
 static struct fetch *find_overdue(const struct fetcher *f, uint64_t now)
 {
-        struct fetch *t;
+        struct deadline *d = deadlines_first(&f->deadlines);
 
-        TAILQ_FOREACH (t, &f->waiting, link)
-                if (t->deadline_mono_usec <= now)
-                        return t;
-        return NULL;
+        return d && d->mono_usec <= now ? CONTAINER_OF(d, struct fetch, deadline) : NULL;
 }
 
 static void plan_next_look(struct fetcher *f)
 {
-        uint64_t next = USEC_INFINITY;
-        struct fetch *t;
+        struct deadline *d = deadlines_first(&f->deadlines);
 
-        TAILQ_FOREACH (t, &f->waiting, link)
-                next = t->deadline_mono_usec < next ? t->deadline_mono_usec : next;
-        if (next == USEC_INFINITY)
+        if (!d)
                 loop_timer_stop(f->timer);
         else
-                loop_timer_set(f->timer, next, USEC_PER_MSEC);
+                loop_timer_set(f->timer, d->mono_usec, USEC_PER_MSEC);
 }
 
-/* Whoever is told of a failure may ask again at once: after one the loop has its turn first. */
+static struct fetch *find_next(const struct fetcher *f)
+{
+        return f->n_running < f->options.n_running_max ? TAILQ_FIRST(&f->waiting) : NULL;
+}
+
+/* Whoever is told of a failure may ask again at once: after so many the loop has its turn first. */
 static void look_at_waiting(struct fetcher *f)
 {
         uint64_t now = now_mono_usec();
+        unsigned n_left = AT_ONCE;
         struct fetch *t;
 
-        while ((t = find_overdue(f, now)))
-                end_with_fault(t, (struct fault){-EBUSY, "too many others were being asked"});
-        while (f->n_running < FETCH_RUNNING_MAX && (t = TAILQ_FIRST(&f->waiting)))
+        for (; n_left && (t = find_overdue(f, now)); n_left--)
+                end_with_fault(t, FAULT_NO_PLACE);
+        for (; n_left && (t = find_next(f)); n_left--)
                 if (run(t) < 0) {
-                        end_with_fault(t, (struct fault){-ENOMEM, "out of memory"});
+                        end_with_fault(t, FAULT_NO_MEMORY);
                         look_soon(f);
                         return;
                 }
-        plan_next_look(f);
+        if (n_left)
+                plan_next_look(f);
+        else
+                look_soon(f);
 }
 
 static void on_look(void *userdata)
@@ -317,135 +280,51 @@ static void on_look(void *userdata)
         look_at_waiting(userdata);
 }
 
-/* --- libcurl's sockets and timer ------------------------------------------------------------------ */
+/* --- the fetcher ---------------------------------------------------------------------------------- */
 
-/* Everything that has ended; whoever is told may free others that have ended, too. */
-static void drain(struct shard *s)
+static int check_options(struct fetcher_options *o)
 {
-        CURLMsg *m;
-        int n_left;
-
-        while ((m = curl_multi_info_read(s->multi, &n_left))) {
-                CURLcode code = m->data.result; /* *m dies with the handle's removal */
-                struct fetch *t = NULL;
-
-                curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &t);
-                if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && t->truncated))
-                        end_with_answer(t);
-                else
-                        end_with_fault(t, fault_of(t, code));
-        }
-        look_at_waiting(s->fetcher);
+        o->n_shards = o->n_shards ? o->n_shards : 1;
+        o->n_running_max = o->n_running_max ? o->n_running_max : FETCH_RUNNING_MAX;
+        o->buffer_bytes = o->buffer_bytes ? o->buffer_bytes : BUFFER_BYTES;
+        return o->n_shards <= FETCH_SHARDS_MAX && o->n_kept_max <= INT32_MAX / 2 &&
+                               o->buffer_bytes >= FETCH_BUFFER_MIN &&
+                               o->buffer_bytes <= FETCH_BUFFER_MAX
+                       ? 0
+                       : -EINVAL;
 }
 
-static int on_ready(_unused_ sd_event_source *source, int fd, _unused_ uint32_t revents,
-                    void *userdata)
+static int new_shards(struct fetcher *f, struct loop *l)
 {
-        struct epoll_event events[EVENTS_AT_ONCE];
-        struct shard *s = userdata;
-        int n_running, n = epoll_wait(fd, events, ELEMENTSOF(events), 0);
-
-        for (int i = 0; i < n; i++) {
-                uint32_t seen = events[i].events;
-                int what = (seen & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                           (seen & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                           (seen & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-
-                (void)curl_multi_socket_action(s->multi, events[i].data.fd, what, &n_running);
-        }
-        drain(s);
-        return 0;
-}
-
-static void on_timeout(void *userdata)
-{
-        struct shard *s = userdata;
-        int n_running;
-
-        (void)curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &n_running);
-        drain(s);
-}
-
-/* From within libcurl: a failure here would make it give up all transfers, so this one just times out. */
-static int on_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void *userdata,
-                     _unused_ void *of_socket)
-{
-        struct shard *s = userdata;
-        struct epoll_event event = {
-                .events =
-                        (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0),
-                .data.fd = fd,
+        const struct shards_options options = {
+                .n = f->options.n_shards,
+                .n_kept_max = f->options.n_kept_max,
+                .ended = on_ended,
+                .drained = on_look,
+                .userdata = f,
         };
 
-        if (what == CURL_POLL_REMOVE)
-                (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        else if (epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0)
-                (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event);
-        return 0;
+        return shards_new(&f->shards, l, &options);
 }
 
-/* From within libcurl, which must not be called from here. */
-static int on_timer(_unused_ CURLM *multi, long timeout_msec, void *userdata)
-{
-        struct shard *s = userdata;
-        uint64_t usec;
-
-        if (timeout_msec < 0) {
-                loop_timer_stop(s->timer);
-                return 0;
-        }
-        usec = (uint64_t)timeout_msec * USEC_PER_MSEC;
-        loop_timer_set(s->timer, now_mono_usec() + usec, usec / TIMER_SLACK_PART);
-        return 0;
-}
-
-static void shard_done(struct shard *s)
-{
-        (void)curl_multi_cleanup(s->multi);
-        sd_event_source_disable_unref(s->source);
-        loop_timer_free(s->timer);
-        closep(&s->epoll_fd);
-}
-
-/* What is set up is undone by shard_done(), also after a failure. */
-static int shard_init(struct shard *s, struct fetcher *f)
-{
-        int k;
-
-        *s = (struct shard){.fetcher = f, .epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
-        if (s->epoll_fd < 0)
-                return -errno;
-        k = loop_timer_new(&s->timer, f->loop, on_timeout, s);
-        if (k < 0)
-                return k;
-        k = sd_event_add_io(loop_event(f->loop), &s->source, s->epoll_fd, EPOLLIN, on_ready, s);
-        if (k < 0)
-                return k;
-        s->multi = curl_multi_init();
-        if (!s->multi || curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket) ||
-            curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s) ||
-            curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer) ||
-            curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s))
-                return -ENOMEM;
-        return 0;
-}
-
-int fetcher_new(struct fetcher **ret, struct loop *l)
+int fetcher_new(struct fetcher **ret, struct loop *l, const struct fetcher_options *options)
 {
         _cleanup_(fetcher_freep) struct fetcher *f = calloc(1, sizeof(*f));
         int k;
 
         if (!f)
                 return -ENOMEM;
-        f->loop = l;
-        f->shard.epoll_fd = -1;
         TAILQ_INIT(&f->waiting);
+        f->options = options ? *options : (struct fetcher_options){0};
+        k = check_options(&f->options);
+        if (k < 0)
+                return k;
         /* Never undone: a thread that still resolves a name would fall over it. */
         if (curl_global_init(CURL_GLOBAL_DEFAULT))
                 return -ENOMEM;
         k = loop_timer_new(&f->timer, l, on_look, f);
         if (k >= 0)
-                k = shard_init(&f->shard, f);
+                k = new_shards(f, l);
         if (k < 0)
                 return k;
         *ret = TAKE_PTR(f);
@@ -457,194 +336,146 @@ struct fetcher *fetcher_free(struct fetcher *f)
         if (!f)
                 return NULL;
         assert(f->n_running == 0 && TAILQ_EMPTY(&f->waiting));
-        shard_done(&f->shard);
+        shards_free(f->shards);
         loop_timer_free(f->timer);
+        deadlines_done(&f->deadlines);
+        credentials_unref(f->credentials);
         free(f);
         return NULL;
 }
 
-/* --- what comes back ------------------------------------------------------------------------------ */
+int fetcher_set_tls(struct fetcher *f, const struct fetch_tls *tls, struct err *e)
+{
+        struct credentials *c = NULL;
+        int k = tls ? credentials_new(&c, tls, e) : 0;
 
-static size_t on_head(_unused_ char *data, size_t size, size_t n, void *userdata)
+        if (k < 0)
+                return k;
+        credentials_unref(f->credentials);
+        f->credentials = c;
+        return 0;
+}
+
+/* --- the connection ------------------------------------------------------------------------------- */
+
+static void watch_peer(int fd)
+{
+        const struct {
+                int level, name, value;
+        } options[] = {
+                {SOL_SOCKET,  SO_KEEPALIVE,     1                 },
+                {IPPROTO_TCP, TCP_KEEPIDLE,     WATCH_IDLE_SEC    },
+                {IPPROTO_TCP, TCP_KEEPINTVL,    WATCH_INTERVAL_SEC},
+                {IPPROTO_TCP, TCP_USER_TIMEOUT, WATCH_SILENT_MSEC },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(options); i++)
+                (void)setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                                 sizeof(options[i].value));
+}
+
+/*
+ * A new connection after the question was sent: the kept one broke, and libcurl tries again. If that was
+ * because the machine has vanished, we know enough, and connecting would only take the rest of the time.
+ */
+static curl_socket_t on_open(void *userdata, _unused_ curlsocktype purpose,
+                             struct curl_sockaddr *address)
+{
+        struct fetch *t = userdata;
+        int fd;
+
+        if (t->course.sent_usec && fault_is_lost(t->easy)) {
+                t->course.refused = -ETIMEDOUT;
+                return CURL_SOCKET_BAD;
+        }
+        t->course.sent_usec = 0;
+        if (!t->course.opened_usec)
+                t->course.opened_usec = now_mono_usec();
+        fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+        if (fd >= 0 && t->watched && address->family != AF_UNIX)
+                watch_peer(fd);
+        return fd;
+}
+
+static int on_sending(void *userdata, _unused_ char *peer, _unused_ char *local,
+                      _unused_ int peer_port, _unused_ int local_port)
 {
         struct fetch *t = userdata;
 
-        t->n_head_bytes += size * n;
-        if (t->n_head_bytes <= FETCH_HEAD_MAX)
+        t->course.sent_usec = now_mono_usec();
+        return CURL_PREREQFUNC_OK;
+}
+
+/* --- what comes back ------------------------------------------------------------------------------ */
+
+/* Not of an interim answer, behind which another is to come. */
+static bool head_ends(const struct fetch *t, const char *line, size_t n)
+{
+        long status = 0;
+
+        if (n > 2 || (*line != '\r' && *line != '\n'))
+                return false;
+        curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+        return status >= 200 || status == 101;
+}
+
+static size_t on_head(char *data, size_t size, size_t n, void *userdata)
+{
+        struct fetch *t = userdata;
+        struct fetch_course *c = &t->course;
+
+        if (!c->n_head_bytes)
+                c->answered_usec = now_mono_usec();
+        c->n_head_bytes += size * n;
+        if (head_ends(t, data, size * n))
+                c->head_is_whole = true;
+        if (c->n_head_bytes <= FETCH_HEAD_MAX)
                 return size * n;
-        t->refused = -EFBIG;
+        c->refused = -EFBIG;
         return CURL_WRITEFUNC_ERROR;
+}
+
+static int pass_on(struct fetch *t, const char *data, size_t n)
+{
+        if (!t->head) {
+                t->head = malloc(sizeof(*t->head));
+                if (!t->head)
+                        return -ENOMEM;
+                read_head(t, t->head);
+        }
+        t->fetcher->in_libcurl = true;
+        t->course.broken_off = n ? t->on_body(&t->head->head, data, n, t->userdata) : 0;
+        t->fetcher->in_libcurl = false;
+        return 0;
+}
+
+static int take(struct fetch *t, const char *data, size_t n)
+{
+        t->n_body_bytes += n;
+        if (t->on_body)
+                return pass_on(t, data, n);
+        buf_append(&t->body, data, n);
+        return t->body.error ? -ENOMEM : 0;
 }
 
 /* MAXFILESIZE believes what the other side announces; this counts what it sends. */
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
         struct fetch *t = userdata;
-        size_t n_new = size * n, room = t->max_bytes - t->body.n;
+        size_t n_new = size * n, room = t->max_bytes - t->n_body_bytes;
 
         if (n_new > room && !t->cut) {
-                t->refused = -EFBIG;
+                t->course.refused = -EFBIG;
                 return CURL_WRITEFUNC_ERROR;
         }
+        t->course.refused = take(t, data, n_new > room ? room : n_new);
+        if (t->course.refused || t->course.broken_off)
+                return CURL_WRITEFUNC_ERROR;
         t->truncated = n_new > room;
-        buf_append(&t->body, data, t->truncated ? room : n_new);
-        if (t->body.error)
-                t->refused = -ENOMEM;
-        return t->body.error || t->truncated ? CURL_WRITEFUNC_ERROR : n_new;
+        return t->truncated ? CURL_WRITEFUNC_ERROR : n_new;
 }
 
 /* --- the question --------------------------------------------------------------------------------- */
-
-static bool is_token(const char *s, size_t n)
-{
-        static const char valid[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-                                    "ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+-.^_`|~";
-
-        return n > 0 && strspn(s, valid) >= n;
-}
-
-/* "Name: value": nothing that would end the line, or the header, or mean something else to libcurl. */
-static bool header_is_valid(const char *line)
-{
-        size_t n = strcspn(line, ":");
-
-        if (!is_token(line, n) || line[n] != ':')
-                return false;
-        line += n + 1;
-        for (const char *s = line; *s; s++)
-                if ((unsigned char)*s < ' ' || *s == 0x7f)
-                        return false;
-        return line[strspn(line, " ")] != '\0';
-}
-
-static int check_url(const char *url, struct err *e)
-{
-        char *scheme = NULL, *user = NULL, *password = NULL;
-        CURLU *u = curl_url();
-        int r = 0;
-
-        if (!u)
-                return err_set(e, -ENOMEM, "out of memory");
-        if (curl_url_set(u, CURLUPART_URL, url, 0) ||
-            curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-            (!streq(scheme, "http") && !streq(scheme, "https")))
-                r = err_set(e, -EINVAL, "%s is not a URL of the kind http://HOST/PATH", url);
-        else if (!curl_url_get(u, CURLUPART_USER, &user, 0) ||
-                 !curl_url_get(u, CURLUPART_PASSWORD, &password, 0))
-                r = err_set(e, -EINVAL, "a URL with a password in it is not accepted");
-        curl_free(scheme);
-        curl_free(user);
-        curl_free(password);
-        curl_url_cleanup(u);
-        return r;
-}
-
-static int check_request(const struct fetch_request *q, struct err *e)
-{
-        struct sockaddr_un sun;
-        size_t n = 0;
-
-        assert(q->timeout_usec > 0);
-        if (q->unix_path && (*q->unix_path != '/' || strlen(q->unix_path) >= sizeof(sun.sun_path)))
-                return err_set(e, -EINVAL, "\"%s\" is no path of a socket", q->unix_path);
-        if (!str_empty(q->method) && !is_token(q->method, strlen(q->method)))
-                return err_set(e, -EINVAL, "\"%s\" is no HTTP method", q->method);
-        for (const char *const *h = q->headers; h && *h; h++)
-                if (++n > HEADERS_SENT_MAX || !header_is_valid(*h))
-                        return err_set(e, -EINVAL, "\"%s\" is no header field, or one too many",
-                                       *h);
-        return check_url(q->url, e);
-}
-
-static int add_header(struct fetch *t, const char *line)
-{
-        struct curl_slist *longer = curl_slist_append(t->headers, line);
-
-        if (!longer)
-                return -ENOMEM;
-        t->headers = longer;
-        return 0;
-}
-
-static bool has_header(const struct fetch *t, const char *name_and_colon)
-{
-        for (const struct curl_slist *h = t->headers; h; h = h->next)
-                if (strncasecmp(h->data, name_and_colon, strlen(name_and_colon)) == 0)
-                        return true;
-        return false;
-}
-
-/* Without a value: what libcurl would send of its own accord is not sent. */
-static int add_headers(struct fetch *t, const struct fetch_request *q)
-{
-        static const char *const unasked[] = {"Content-Type:", "Expect:"};
-        int k = 0;
-
-        for (const char *const *h = q->headers; h && *h && k >= 0; h++)
-                k = add_header(t, *h);
-        for (size_t i = 0; i < ELEMENTSOF(unasked) && k >= 0; i++)
-                if (!has_header(t, unasked[i]))
-                        k = add_header(t, unasked[i]);
-        return k;
-}
-
-/* To some servers a PUT or POST without a length is none. */
-static CURLcode set_method(CURL *easy, const struct fetch_request *q)
-{
-        const char *method = str_or(q->method, "GET");
-        bool sends = q->body || streq(method, "PUT") || streq(method, "POST");
-        CURLcode k = CURLE_OK;
-
-        if (sends)
-                k = curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                                     (curl_off_t)(q->body ? q->n_body : 0));
-        if (sends && !k)
-                k = curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, q->body ? q->body : "");
-        if (k)
-                return k;
-        return streq(method, "HEAD") ? curl_easy_setopt(easy, CURLOPT_NOBODY, 1L)
-                                     : curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-}
-
-/*
- * Each of these bounds whom we ask, how long, or how much we take, so none may fail unnoticed.
- * QUICK_EXIT: else the end of a fetch waits for the thread that still resolves its name.
- */
-static CURLcode set_options(struct fetch *t, const struct fetch_request *q)
-{
-        const struct {
-                CURLoption option;
-                const char *value;
-        } words[] = {
-                {CURLOPT_URL,              q->url              },
-                {CURLOPT_UNIX_SOCKET_PATH, q->unix_path        },
-                {CURLOPT_NOPROXY,          "*"                 },
-                {CURLOPT_PROTOCOLS_STR,    "http,https"        },
-                {CURLOPT_USERAGENT,        "diag/" DIAG_VERSION},
-        };
-        const struct {
-                CURLoption option;
-                long value;
-        } numbers[] = {
-                {CURLOPT_NOSIGNAL,          1                    },
-                {CURLOPT_QUICK_EXIT,        1                    },
-                {CURLOPT_FOLLOWLOCATION,    0                    },
-                {CURLOPT_HTTP_VERSION,      CURL_HTTP_VERSION_1_1},
-                {CURLOPT_DNS_CACHE_TIMEOUT, 0                    },
-                {CURLOPT_FRESH_CONNECT,     1                    },
-                {CURLOPT_FORBID_REUSE,      1                    },
-                {CURLOPT_BUFFERSIZE,        RECEIVE_BYTES        },
-        };
-        CURLcode k = CURLE_OK;
-
-        for (size_t i = 0; i < ELEMENTSOF(words) && !k; i++)
-                k = curl_easy_setopt(t->easy, words[i].option, words[i].value);
-        for (size_t i = 0; i < ELEMENTSOF(numbers) && !k; i++)
-                k = curl_easy_setopt(t->easy, numbers[i].option, numbers[i].value);
-        if (!k && !q->cut)
-                k = curl_easy_setopt(t->easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)q->max_bytes);
-        return k;
-}
 
 static CURLcode set_callbacks(struct fetch *t)
 {
@@ -652,13 +483,18 @@ static CURLcode set_callbacks(struct fetch *t)
                 CURLoption option;
                 void *value;
         } pointers[] = {
-                {CURLOPT_HTTPHEADER, t->headers},
-                {CURLOPT_HEADERDATA, t         },
-                {CURLOPT_WRITEDATA,  t         },
-                {CURLOPT_PRIVATE,    t         },
+                {CURLOPT_OPENSOCKETDATA, t},
+                {CURLOPT_PREREQDATA,     t},
+                {CURLOPT_HEADERDATA,     t},
+                {CURLOPT_WRITEDATA,      t},
+                {CURLOPT_PRIVATE,        t},
         };
-        CURLcode k = curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_head);
+        CURLcode k = curl_easy_setopt(t->easy, CURLOPT_OPENSOCKETFUNCTION, on_open);
 
+        if (!k)
+                k = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_sending);
+        if (!k)
+                k = curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_head);
         if (!k)
                 k = curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body);
         for (size_t i = 0; i < ELEMENTSOF(pointers) && !k; i++)
@@ -666,40 +502,79 @@ static CURLcode set_callbacks(struct fetch *t)
         return k;
 }
 
+/* With TLS 1.3 a refusal comes when the connection is made for us: only its text tells it from a hang-up. */
+static CURLcode set_credentials(struct fetch *t)
+{
+        t->course.tls_error = calloc(1, CURL_ERROR_SIZE);
+        if (!t->course.tls_error)
+                return CURLE_OUT_OF_MEMORY;
+        if (curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->course.tls_error))
+                return CURLE_OUT_OF_MEMORY;
+        return credentials_apply(t->credentials, t->easy);
+}
+
 static int prepare(struct fetch *t, const struct fetch_request *q)
 {
-        CURLcode k;
+        const struct fetcher_options *o = &t->fetcher->options;
+        CURLcode k = CURLE_OUT_OF_MEMORY;
 
         t->easy = curl_easy_init();
-        if (!t->easy || add_headers(t, q) < 0)
-                return -ENOMEM;
-        k = set_options(t, q);
-        if (!k)
-                k = set_method(t->easy, q);
+        if (t->easy)
+                k = fetch_question_apply(&t->question, t->easy, q, o->n_kept_max > 0,
+                                         o->buffer_bytes);
         if (!k)
                 k = set_callbacks(t);
+        if (!k && t->credentials)
+                k = set_credentials(t);
         return !k ? 0 : k == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+static void take_over(struct fetch *t, const struct fetch_request *q)
+{
+        t->watched = q->watch_peer || t->fetcher->options.n_kept_max > 0;
+        t->wanted_headers = q->wanted_headers;
+        t->max_bytes = q->max_bytes;
+        t->cut = q->cut;
+        t->on_body = q->on_body;
+        t->course.asked_usec = now_mono_usec();
+        t->course.deadline_usec = usec_add(t->course.asked_usec, q->timeout_usec);
+        t->deadline.mono_usec = t->course.deadline_usec;
+}
+
+static int fetch_new(struct fetch **ret, struct fetcher *f, const struct fetch_request *q,
+                     struct err *e)
+{
+        _cleanup_(fetch_freep) struct fetch *t = calloc(1, sizeof(*t));
+        bool tls = false;
+        int k;
+
+        if (!t)
+                return err_set(e, -ENOMEM, "out of memory");
+        k = fetch_question_check(q, &t->hash, &tls, e);
+        if (k < 0)
+                return k;
+        t->fetcher = f;
+        t->credentials = tls ? credentials_ref(f->credentials) : NULL;
+        take_over(t, q);
+        k = prepare(t, q);
+        if (k < 0)
+                return err_set(e, k, "cannot ask %s: %s", q->url, strerror(-k));
+        *ret = TAKE_PTR(t);
+        return 0;
 }
 
 int fetch_start(struct fetch **ret, struct fetcher *f, const struct fetch_request *request,
                 fetch_done_fn done, void *userdata, struct err *e)
 {
         _cleanup_(fetch_freep) struct fetch *t = NULL;
-        int k = check_request(request, e);
+        int k = fetch_new(&t, f, request, e);
 
         if (k < 0)
                 return k;
-        t = calloc(1, sizeof(*t));
-        k = t ? prepare(t, request) : -ENOMEM;
-        if (k < 0)
-                return err_set(e, k, "cannot ask %s: %s", request->url, strerror(-k));
-        t->fetcher = f;
-        t->max_bytes = request->max_bytes;
-        t->cut = request->cut;
+        if (deadlines_add(&f->deadlines, &t->deadline) < 0)
+                return err_set(e, -ENOMEM, "out of memory");
         t->done = done;
         t->userdata = userdata;
-        t->asked_mono_usec = now_mono_usec();
-        t->deadline_mono_usec = usec_add(t->asked_mono_usec, request->timeout_usec);
         t->state = FETCH_WAITING;
         TAILQ_INSERT_TAIL(&f->waiting, t, link);
         look_soon(f);

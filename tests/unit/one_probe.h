@@ -23,7 +23,7 @@ static inline void one_probe_setup(void)
         sigaddset(&s, SIGCHLD);
         ck_assert_int_eq(sigprocmask(SIG_BLOCK, &s, NULL), 0);
         ck_assert_int_eq(loop_new(&loop), 0);
-        ck_assert_int_eq(fetcher_new(&fetcher, loop), 0);
+        ck_assert_int_eq(fetcher_new(&fetcher, loop, NULL), 0);
 }
 
 static inline void one_probe_teardown(void)

@@ -218,7 +218,7 @@ static const struct {
          "Address= and AddressCommand= exclude each other\n"},
         {"[Listen]\nListen=10.0.0.1:1050\n",
          "10.0.0.1:1050 can be reached from other machines, in plain text: that needs "
-         "Insecure=yes (--insecure)\n"},
+         "certificates ([TLS]), or Insecure=yes (--insecure)\n"},
         {"[Component api]\nTitle=API\n", "f:1: [Component api] has neither Unit= nor a probe\n"},
         {"[Component api]\n[Component a.service]\n[Component b]\n",
          "f:1: [Component api] has neither Unit= nor a probe\n"

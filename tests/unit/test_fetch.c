@@ -1,47 +1,20 @@
 /* It ends each fetch once, whatever the other side does and whoever is freed meanwhile. */
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <semaphore.h>
 #include <sys/resource.h>
 #include <signal.h>
 
-#include "base/mono.h"
-#include "net/fetch.h"
-#include "tests/fakes/scripted_server.h"
-#include "tests/unit/test_main.h"
+#include "tests/unit/fetch_asked.h"
 
-#define BODY_MAX    64u
-#define URL_MAX     256u
-#define OK_HEAD     "HTTP/1.1 200 OK\r\n"
-#define OK_HI       OK_HEAD "Content-Length: 2\r\n\r\nhi"
-#define SIXTEEN     "0123456789abcdef"
-#define SIXTY_FOUR  SIXTEEN SIXTEEN SIXTEEN SIXTEEN
-#define TIMEOUT     (20 * USEC_PER_SEC)
-#define NOT_PATIENT (150 * USEC_PER_MSEC)
+#define SIXTEEN    "0123456789abcdef"
+#define SIXTY_FOUR SIXTEEN SIXTEEN SIXTEEN SIXTEEN
 #define REST_USEC \
         (400 * USEC_PER_MSEC) /* longer than libcurl tries one family of addresses alone */
 #define SEVERAL      6u
-#define CROWD_MAX    (2 * FETCH_RUNNING_MAX)
 #define NAME_UNKNOWN "unknown.example"
 #define NAME_SLOW    "slow.example"
-
-static struct loop *loop;
-static struct fetcher *fetcher;
-
-/* One fetch, and how it ended. */
-struct asked {
-        struct fetch *fetch;
-        void (*then)(struct asked *a); /* in done */
-        struct fetch_result result;
-        unsigned n_done;
-        unsigned number; /* the how manieth that ended */
-        char body[2 * BODY_MAX];
-};
-
-static unsigned n_ended;
 
 /* The resolver of the C library, for libcurl's threads: some names are unknown, one never answers. */
 static sem_t slow_name;
@@ -59,60 +32,38 @@ static int resolve(const char *name, _unused_ const char *service,
 }
 extern __typeof__(resolve) getaddrinfo __attribute__((alias("resolve")));
 
-static void setup(void)
+static void setup_with(const struct fetcher_options *options)
 {
         /* A proxy from the environment would be asked instead of anybody here. */
         setenv("http_proxy", "http://127.0.0.1:1", 1);
         setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
         ck_assert_int_eq(sem_init(&slow_name, 0, 0), 0);
         ck_assert_int_eq(loop_new(&loop), 0);
-        ck_assert_int_eq(fetcher_new(&fetcher, loop), 0);
+        ck_assert_int_eq(fetcher_new(&fetcher, loop, options), 0);
         n_ended = n_slow = 0;
+}
+
+static void setup(void)
+{
+        setup_with(NULL);
+}
+
+static void setup_sharded(void)
+{
+        const struct fetcher_options options = {
+                .n_shards = 32,
+                .n_running_max = FETCH_RUNNING_MAX,
+                .n_kept_max = 100,
+                .buffer_bytes = FETCH_BUFFER_MIN,
+        };
+
+        setup_with(&options);
 }
 
 static void teardown(void)
 {
         fetcher = fetcher_free(fetcher);
         loop = loop_free(loop);
-}
-
-static void turn(void)
-{
-        ck_assert_int_ge(sd_event_run(loop_event(loop), UINT64_MAX), 0);
-}
-
-static void on_done(const struct fetch_result *r, void *userdata)
-{
-        struct asked *a = userdata;
-
-        a->n_done++;
-        a->number = n_ended++;
-        a->result = *r;
-        (void)snprintf(a->body, sizeof(a->body), "%s", r->body);
-        ck_assert_uint_eq(r->n_body, strlen(a->body));
-        a->result.body = a->body;
-        if (a->then)
-                a->then(a);
-}
-
-static void ask(struct asked *a, const struct fetch_request *q)
-{
-        struct err e = {0};
-
-        ck_assert_msg(fetch_start(&a->fetch, fetcher, q, on_done, a, &e) == 0, "%s", e.text);
-        ck_assert_uint_eq(a->n_done, 0); /* never from within */
-}
-
-static void wait_for(const struct asked *a)
-{
-        while (!a->n_done)
-                turn();
-        ck_assert_uint_eq(a->n_done, 1);
-}
-
-static void free_self(struct asked *a)
-{
-        a->fetch = fetch_free(a->fetch);
 }
 
 /* --- what the other side may do ------------------------------------------------------------------- */
@@ -210,6 +161,9 @@ static const struct {
             BROKE),
         LIE("half-closed in the middle", NULL, OK_HEAD "Content-Length: 9\r\n\r\nhi", HALF_CLOSE,
             -ECONNRESET, BROKE),
+        LIE("cut in the header", NULL, OK_HEAD "X-Cut: ", HANG_UP, -ECONNRESET, BROKE),
+        LIE("cut behind a line", NULL, OK_HEAD, HANG_UP, -ECONNRESET, BROKE),
+        LIE("only interim", NULL, "HTTP/1.1 100 Continue\r\n\r\n", HANG_UP, -ECONNRESET, BROKE),
         LIE("half-closed at once", NULL, "", HALF_CLOSE, -ECONNRESET, HUNG_UP),
         LIE("chunk cut", NULL, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n9\r\nhi", HANG_UP,
             -ECONNRESET, BROKE),
@@ -519,89 +473,22 @@ END_TEST
 
 /* --- many at once --------------------------------------------------------------------------------- */
 
-/* A server on the same loop: it takes all who come, and answers when a test says so. */
-static struct {
-        int listen_fd;
-        sd_event_source *source;
-        int clients[CROWD_MAX];
-        unsigned n;
-        char url[URL_MAX];
-} crowd;
-
-static int on_knock(_unused_ sd_event_source *s, int fd, _unused_ uint32_t revents,
-                    _unused_ void *userdata)
-{
-        int client;
-
-        while (crowd.n < CROWD_MAX &&
-               (client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-                crowd.clients[crowd.n++] = client;
-        return 0;
-}
-
 static void crowd_setup(void)
 {
-        struct scripted_server s = {0};
-
         setup();
-        memset(&crowd, 0, sizeof(crowd));
-        scripted_server_on_loopback(&s);
-        (void)snprintf(crowd.url, sizeof(crowd.url), "%s/", s.url);
-        crowd.listen_fd = s.listen_fd;
-        ck_assert_int_eq(fcntl(crowd.listen_fd, F_SETFL, O_NONBLOCK), 0);
-        ck_assert_int_ge(sd_event_add_io(loop_event(loop), &crowd.source, crowd.listen_fd, EPOLLIN,
-                                         on_knock, NULL),
-                         0);
+        crowd_open();
 }
 
-static void crowd_answer(unsigned i)
+static void crowd_setup_sharded(void)
 {
-        ck_assert_int_eq(send(crowd.clients[i], OK_HI, strlen(OK_HI), MSG_NOSIGNAL),
-                         (ssize_t)strlen(OK_HI));
-}
-
-/* The other side has hung up. */
-static bool crowd_has_lost(unsigned i)
-{
-        char request[SCRIPTED_REQUEST_MAX];
-        ssize_t n;
-
-        while ((n = recv(crowd.clients[i], request, sizeof(request), 0)) > 0)
-                ;
-        return n == 0 || errno == ECONNRESET;
-}
-
-static void crowd_wait(unsigned n)
-{
-        while (crowd.n < n)
-                turn();
+        setup_sharded();
+        crowd_open();
 }
 
 static void crowd_teardown(void)
 {
-        sd_event_source_disable_unref(crowd.source);
-        for (unsigned i = 0; i < crowd.n; i++)
-                close(crowd.clients[i]);
-        close(crowd.listen_fd);
+        crowd_close();
         teardown();
-}
-
-static void ask_crowd(struct asked *a, unsigned n, uint64_t timeout_usec)
-{
-        struct fetch_request q = {
-                .url = crowd.url,
-                .timeout_usec = timeout_usec,
-                .max_bytes = BODY_MAX,
-        };
-
-        for (unsigned i = 0; i < n; i++)
-                ask(&a[i], &q);
-}
-
-static void free_all(struct asked *a, unsigned n)
-{
-        for (unsigned i = 0; i < n; i++)
-                a[i].fetch = fetch_free(a[i].fetch);
 }
 
 START_TEST(asks_no_more_than_so_many_at_once)
@@ -790,35 +677,56 @@ START_TEST(keeps_nothing_open)
 }
 END_TEST
 
+/* --- however it is set up ------------------------------------------------------------------------- */
+
+static void add_alone(Suite *suite, const char *name, SFun set_up)
+{
+        TCase *t = tcase_create(name);
+
+        tcase_set_timeout(t, 60);
+        tcase_add_checked_fixture(t, set_up, teardown);
+        tcase_add_loop_test(t, takes_answer, 0, ELEMENTSOF(answers));
+        tcase_add_loop_test(t, sees_through_lie, 0, ELEMENTSOF(lies));
+        tcase_add_loop_test(t, cuts_what_is_too_long, 0, ELEMENTSOF(long_answers));
+        tcase_add_test(t, says_why_nobody_is_there);
+        tcase_add_test(t, says_that_we_have_no_descriptors);
+        tcase_add_test(t, gives_up_where_it_cannot_connect);
+        tcase_add_test(t, does_not_wait_for_a_name);
+        tcase_add_loop_test(t, sends_what_it_was_given, 0, ELEMENTSOF(sent));
+        tcase_add_test(t, refuses_what_it_would_not_send);
+        suite_add_tcase(suite, t);
+}
+
+static void add_many(Suite *suite, const char *name, SFun set_up)
+{
+        TCase *t = tcase_create(name);
+
+        tcase_set_timeout(t, 60);
+        tcase_add_checked_fixture(t, set_up, crowd_teardown);
+        tcase_add_test(t, asks_no_more_than_so_many_at_once);
+        tcase_add_test(t, gives_a_freed_place_to_the_next);
+        tcase_add_test(t, does_not_blame_whom_it_had_no_time_for);
+        tcase_add_test(t, does_not_blame_whom_it_asked_too_late);
+        tcase_add_test(t, ends_at_once_what_is_broken_off);
+        tcase_add_test(t, lets_done_free_those_that_wait);
+        suite_add_tcase(suite, t);
+}
+
 int main(void)
 {
         Suite *suite = suite_create("fetch");
-        TCase *alone = tcase_create("alone"), *many = tcase_create("many");
+        TCase *unkept = tcase_create("unkept");
 
         (void)signal(SIGPIPE, SIG_IGN);
-        tcase_set_timeout(alone, 60);
-        tcase_add_checked_fixture(alone, setup, teardown);
-        tcase_add_loop_test(alone, takes_answer, 0, ELEMENTSOF(answers));
-        tcase_add_loop_test(alone, sees_through_lie, 0, ELEMENTSOF(lies));
-        tcase_add_loop_test(alone, cuts_what_is_too_long, 0, ELEMENTSOF(long_answers));
-        tcase_add_test(alone, says_why_nobody_is_there);
-        tcase_add_test(alone, says_that_we_have_no_descriptors);
-        tcase_add_test(alone, gives_up_where_it_cannot_connect);
-        tcase_add_test(alone, does_not_wait_for_a_name);
-        tcase_add_loop_test(alone, sends_what_it_was_given, 0, ELEMENTSOF(sent));
-        tcase_add_test(alone, refuses_what_it_would_not_send);
-        suite_add_tcase(suite, alone);
-        tcase_set_timeout(many, 60);
-        tcase_add_checked_fixture(many, crowd_setup, crowd_teardown);
-        tcase_add_test(many, asks_no_more_than_so_many_at_once);
-        tcase_add_test(many, gives_a_freed_place_to_the_next);
-        tcase_add_test(many, does_not_blame_whom_it_had_no_time_for);
-        tcase_add_test(many, does_not_blame_whom_it_asked_too_late);
-        tcase_add_test(many, ends_at_once_what_is_broken_off);
-        tcase_add_test(many, lets_done_free_those_that_have_ended_too);
-        tcase_add_test(many, lets_done_free_those_that_wait);
-        tcase_add_test(many, lets_done_ask_again);
-        tcase_add_test(many, keeps_nothing_open);
-        suite_add_tcase(suite, many);
+        add_alone(suite, "alone", setup);
+        add_alone(suite, "alone_sharded", setup_sharded);
+        add_many(suite, "many", crowd_setup);
+        add_many(suite, "many_sharded", crowd_setup_sharded);
+        tcase_set_timeout(unkept, 60);
+        tcase_add_checked_fixture(unkept, crowd_setup, crowd_teardown);
+        tcase_add_test(unkept, lets_done_free_those_that_have_ended_too);
+        tcase_add_test(unkept, lets_done_ask_again);
+        tcase_add_test(unkept, keeps_nothing_open);
+        suite_add_tcase(suite, unkept);
         return test_main(suite);
 }

@@ -185,7 +185,7 @@ static void setup(void)
         memset(&mesos, 0, sizeof(mesos));
         n_changed = 0;
         ck_assert_int_eq(loop_new(&loop), 0);
-        ck_assert_int_eq(fetcher_new(&fetcher, loop), 0);
+        ck_assert_int_eq(fetcher_new(&fetcher, loop, NULL), 0);
         mesos.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         ck_assert_int_ge(mesos.fd, 0);
         ck_assert_int_eq(bind(mesos.fd, (struct sockaddr *)&sa, n), 0);

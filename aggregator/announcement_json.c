@@ -4,7 +4,7 @@
 
 #include <jansson.h>
 
-#include "aggregator/announcement.h"
+#include "aggregator/announcement_json.h"
 #include "base/parse.h"
 
 #define STRING_MAX 256u
