@@ -130,9 +130,10 @@ static int handle_answer(const struct call *c, unsigned status, const struct buf
                               e.text);
                 return EXIT_COULD_NOT;
         }
-        if (streq(a.held_by, "aggregator"))
-                term_complain(c->who, "%s cannot be told itself: the masters hold it instead",
-                              c->node ? c->node : c->client.who);
+        if (c->node && streq(a.held_by, "aggregator"))
+                term_complain(c->who, "%s cannot be told itself: %s", c->node,
+                              a.maintenance ? "the masters hold it instead"
+                                            : "one that it holds itself goes on");
         return say(c, a.maintenance, now_wall_usec());
 }
 

@@ -113,7 +113,7 @@ static void draw(struct buf *out, const struct inquiry *q, const struct term *t,
         };
 
         unit_view_head(out, &v->unit.unit, t);
-        buf_puts(out, o.n_shown > 0 ? "\n" : "");
+        buf_putc(out, '\n');
         unit_view_nodes(out, &v->unit, o.n_shown, t, now_wall_usec);
         listing_summary(out, &v->listing, &o, t);
 }
