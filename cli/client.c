@@ -14,12 +14,11 @@
 #include "cli/client.h"
 #include "net/get.h"
 
-#define NODE_PATH      "/system/health/v2/node"
-#define PATH_MAX_BYTES 256u
-#define SCHEME_HTTP    "http://"
-#define SCHEME_HTTPS   "https://"
-#define SCHEME_UNIX    "unix:"
-#define HOST_MAX       256u
+#define NODE_PATH    "/system/health/v2/node"
+#define SCHEME_HTTP  "http://"
+#define SCHEME_HTTPS "https://"
+#define SCHEME_UNIX  "unix:"
+#define HOST_MAX     256u
 
 #define TLS_OF_PERSON     "/.config/diag" /* behind $HOME */
 #define TLS_OF_MACHINE    "/etc/diag/tls"
@@ -240,11 +239,13 @@ int client_init(struct client *c, const struct client_options *o, struct err *e)
 {
         static const struct client_options nothing;
         const char *url = o && o->url ? o->url : getenv("DIAG_URL");
-        bool is_default = str_empty(url);
+        bool is_default = str_empty(url), cluster = o && o->cluster;
         int r;
 
-        *c = (struct client){.is_default = is_default};
-        r = init_url(c, is_default ? CLIENT_DEFAULT : url, e);
+        *c = (struct client){.is_default = is_default, .cluster = cluster};
+        if (is_default)
+                url = cluster ? CLIENT_CLUSTER : CLIENT_DEFAULT;
+        r = init_url(c, url, e);
         return r < 0 ? r : init_tls(c, o ? o : &nothing, e);
 }
 
@@ -278,9 +279,16 @@ int client_read_node(struct client_node *ret, struct buf *json, struct err *e)
 
 const char *client_advice(const struct client *c, int r)
 {
-        return r == CLIENT_NO_ANSWER && *c->socket_path
-                       ? "; see systemctl status diag-agentd.service"
-                       : "";
+        bool silent = r == CLIENT_NO_ANSWER || (r == CLIENT_NOBODY && c->cluster);
+
+        if (!silent || !*c->socket_path)
+                return "";
+        if (!c->cluster)
+                return "; see systemctl status diag-agentd.service";
+        if (c->is_default && access(c->socket_path, F_OK) < 0)
+                return "; this machine is not a master: ask one with --url http://MASTER:1050, or "
+                       "DIAG_URL";
+        return "; see systemctl status diag-aggregatord.service";
 }
 
 const char *client_status_meaning(unsigned status)
@@ -344,14 +352,15 @@ static int judge(const struct client *c, const struct get_request *q, int r, str
 static int perform(const struct client *c, struct get_request q, const char *path,
                    struct get_answer *ret, struct err *e)
 {
-        char url[CLIENT_URL_MAX + PATH_MAX_BYTES];
+        char url[CLIENT_URL_MAX + CLIENT_PATH_MAX];
         const struct get_tls tls = {
                 .ca_file = c->ca_file,
                 .cert_file = *c->cert_file ? c->cert_file : NULL,
                 .key_file = *c->key_file ? c->key_file : NULL,
         };
 
-        assert(strlen(path) < PATH_MAX_BYTES);
+        if (strlen(path) >= CLIENT_PATH_MAX)
+                return err_set(e, -EINVAL, "that is too long to be asked for");
         (void)snprintf(url, sizeof(url), "%s%s", c->base, path);
         q.url = url;
         q.socket_path = *c->socket_path ? c->socket_path : NULL;
@@ -360,28 +369,59 @@ static int perform(const struct client *c, struct get_request q, const char *pat
         return judge(c, &q, get_perform(ret, &q, e), e);
 }
 
+/* @known: an entity tag, or "" */
+static int ask(const struct client *c, const char *path, const char *known, size_t max_bytes,
+               struct get_answer *ret, struct err *e)
+{
+        char prefer[sizeof("wait=") + 10];
+        struct get_request q = {
+                .if_none_match = *known ? known : NULL,
+                .prefer = *known ? prefer : NULL,
+                .timeout_usec = CLIENT_TIMEOUT_USEC,
+                .max_bytes = max_bytes,
+        };
+
+        if (*known)
+                q.timeout_usec += CLIENT_WAIT_SECONDS * USEC_PER_SEC;
+        (void)snprintf(prefer, sizeof(prefer), "wait=%u", CLIENT_WAIT_SECONDS);
+        return perform(c, q, path, ret, e);
+}
+
 int client_ask_node(const struct client *c, const struct client_node *known,
                     struct client_node *ret, struct err *e)
 {
         _cleanup_(get_answer_done) struct get_answer answer = {0};
-        bool waits = known && *known->etag;
-        char prefer[sizeof("wait=") + 10];
-        struct get_request q = {
-                .if_none_match = waits ? known->etag : NULL,
-                .prefer = waits ? prefer : NULL,
-                .timeout_usec = CLIENT_TIMEOUT_USEC,
-                .max_bytes = DIAG_REPORT_JSON_MAX,
-        };
-        int r;
+        int r = ask(c, NODE_PATH, known ? known->etag : "", DIAG_REPORT_JSON_MAX, &answer, e);
 
-        if (waits)
-                q.timeout_usec += CLIENT_WAIT_SECONDS * USEC_PER_SEC;
-        (void)snprintf(prefer, sizeof(prefer), "wait=%u", CLIENT_WAIT_SECONDS);
-        r = perform(c, q, NODE_PATH, &answer, e);
         return r == 0 ? read_answer(c, &answer, ret, e) : r;
 }
 
 /* --- anything else -------------------------------------------------------------------------------- */
+
+static int take_answer(const struct client *c, const struct get_answer *a, unsigned *ret_status,
+                       struct buf *body, struct err *e)
+{
+        buf_append(body, buf_cstr(&a->body), a->body.n);
+        if (body->error)
+                return err_set(e, body->error, "%s: %s", c->who, strerror(-body->error));
+        *ret_status = a->status;
+        return 0;
+}
+
+int client_get(const struct client *c, const char *path, const char *known, unsigned *ret_status,
+               struct buf *body, char etag[static CLIENT_ETAG_MAX], struct err *e)
+{
+        _cleanup_(get_answer_done) struct get_answer answer = {0};
+        int r = ask(c, path, known, body->max, &answer, e);
+
+        if (r == 0 && *known && answer.status == 304)
+                return CLIENT_UNCHANGED;
+        if (r == 0)
+                r = take_answer(c, &answer, ret_status, body, e);
+        if (r == 0)
+                (void)snprintf(etag, CLIENT_ETAG_MAX, "%s", answer.etag);
+        return r;
+}
 
 int client_call(const struct client *c, const char *method, const char *path,
                 const struct buf *request, unsigned *ret_status, struct buf *body, struct err *e)
@@ -398,11 +438,5 @@ int client_call(const struct client *c, const char *method, const char *path,
         };
         int r = perform(c, q, path, &answer, e);
 
-        if (r != 0)
-                return r;
-        buf_append(body, buf_cstr(&answer.body), answer.body.n);
-        if (body->error)
-                return err_set(e, body->error, "%s: %s", c->who, strerror(-body->error));
-        *ret_status = answer.status;
-        return 0;
+        return r == 0 ? take_answer(c, &answer, ret_status, body, e) : r;
 }
