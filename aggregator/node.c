@@ -128,9 +128,9 @@ static void describe_identity(struct draft *d, const struct node *n)
         if (said && !str_empty(said->address) && !streq(said->address, n->address) &&
             n->protocol == DIAG_PROTOCOL_V2)
                 m->addresses[m->n_addresses++] = said->address;
-        for (const struct node *a = n->same_id; a && m->n_addresses < DIAG_MEMBER_ADDRESSES_MAX;
-             a = a->same_id)
-                if (a->alias_of == n)
+        for (const struct node *a = n->aliases; a && m->n_addresses < DIAG_MEMBER_ADDRESSES_MAX;
+             a = a->next_alias)
+                if (m->n_addresses < 2 || !streq(m->addresses[1], a->address))
                         m->addresses[m->n_addresses++] = a->address;
         m->node_id = str_or(id, d->id);
         m->hostname = said ? str_or(said->hostname, said->kernel_hostname)

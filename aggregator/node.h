@@ -37,7 +37,8 @@ struct node {
         uint64_t announced_boot_usec;             /* when it last announced itself */
         uint64_t unlisted_boot_usec; /* since when only memory knows it; 0: some source does */
         struct node *alias_of; /* it is the same machine as that one, which is asked for both */
-        struct node *same_id;  /* the next one with the same node_id: the roster's */
+        struct node *aliases, *next_alias; /* those that are this one, too */
+        struct node *same_id;              /* the next one with the same node_id: the roster's */
         uint64_t
                 doubted_boot_usec; /* since when another node says that it is this one; 0: none does */
         bool in_id_tree, conflict; /* conflict: and both of them answer */

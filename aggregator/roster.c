@@ -174,15 +174,29 @@ static struct node *node_new(struct roster *r, const char *address)
         return n;
 }
 
+static void leave_alias(struct node *n)
+{
+        struct node **at;
+
+        if (!n->alias_of)
+                return;
+        for (at = &n->alias_of->aliases; *at != n; at = &(*at)->next_alias)
+                ;
+        *at = n->next_alias;
+        n->alias_of = n->next_alias = NULL;
+}
+
 /* Whoever was the same machine as this one is on his own again. */
 static void release_aliases(struct roster *r, struct node *n)
 {
-        for (size_t i = 0; i < r->n_nodes; i++)
-                if (r->nodes[i]->alias_of == n) {
-                        r->nodes[i]->alias_of = NULL;
-                        r->ops->ask_again(r->userdata, r->nodes[i]);
-                        r->ops->changed(r->userdata, r->nodes[i]);
-                }
+        struct node *a;
+
+        leave_alias(n);
+        while ((a = n->aliases)) {
+                leave_alias(a);
+                r->ops->ask_again(r->userdata, a);
+                r->ops->changed(r->userdata, a);
+        }
 }
 
 /* The array keeps its order. */
@@ -394,6 +408,8 @@ static void make_alias(struct roster *r, struct node *n, struct node *of)
                 return;
         release_aliases(r, n);
         n->alias_of = of;
+        n->next_alias = of->aliases;
+        of->aliases = n;
         r->ops->changed(r->userdata, n);
         r->ops->changed(r->userdata, of);
 }
@@ -414,10 +430,10 @@ static uint64_t seen(const struct node *n)
 /* One of the two may have rebooted, and the other be its answer of before: ask both, then believe them. */
 static void doubt(struct roster *r, struct node *a, struct node *b)
 {
-        uint64_t now = now_boot_usec();
+        uint64_t last = seen(a) > seen(b) ? seen(a) : seen(b);
 
         if (!a->doubted_boot_usec || !b->doubted_boot_usec) {
-                a->doubted_boot_usec = b->doubted_boot_usec = now;
+                a->doubted_boot_usec = b->doubted_boot_usec = last;
                 r->ops->ask_again(r->userdata, a);
                 r->ops->ask_again(r->userdata, b);
                 return;
