@@ -4,6 +4,7 @@
  *     unit_watch ─changed─▶ reporter ─report─▶ feed ◀─look─ HTTP threads ─errands─▶ maintenance
  *     identity, journal_tail, prober, maintenance ─changed─▶ reporter
  *     answered, tick ─▶ signs of life in the feed
+ *     identity, listeners ─▶ announce ─▶ masters
  *
  * A reload replaces the configuration under the parts; the feed, the server, and whoever waits there
  * notice nothing but the reports that follow.
@@ -16,10 +17,11 @@
 #include <stdio.h>
 
 #include "agentd/agent.h"
-#include "agentd/listeners.h"
+#include "agentd/announce.h"
 #include "agentd/maintenance.h"
 #include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
+#include "api/listeners.h"
 #include "api/livez.h"
 #include "api/metrics.h"
 #include "api/node_answer.h"
@@ -48,6 +50,7 @@ struct agent {
         struct fetcher *fetcher;
         struct prober *prober;
         struct mesos_id *mesos_id;
+        struct announce *announce;
         struct maintenance *maintenance;
         struct errands *errands;
         struct last_runs *last_runs;
@@ -61,6 +64,7 @@ struct agent {
         struct listeners listeners;
         struct server *server;
         bool last_runs_failing; /* said once */
+        bool listens;
         struct loop_timer *leaving;
         uint64_t leave_by_mono_usec; /* 0 until told to stop */
         uint64_t give_up_mono_usec;  /* of a look that prints and ends; 0 in a daemon */
@@ -121,6 +125,7 @@ static void on_tick(void *userdata)
         unit_watch_tick(a->watch);
         identity_tick(a->identity);
         mesos_id_tick(a->mesos_id);
+        announce_tick(a->announce);
         maintenance_tick(a->maintenance);
         say_trouble_of_probes(a);
         reporter_tick(a->reporter);
@@ -141,9 +146,55 @@ static void ask_mesos(struct agent *a)
         (void)mesos_id_set_url(a->mesos_id, url); /* as long as it may be */
 }
 
+/* Where other machines reach us, as far as this machine can tell. */
+static void look_outside(const struct agent *a, struct outside *o)
+{
+        const struct activation *passed = &a->listeners.passed;
+        const struct listen_conf *c = &a->conf->server;
+
+        outside_begin(o, identity_node(a->identity)->address);
+        for (size_t i = 0; i < passed->n; i++)
+                outside_add(o, &passed->sockets[i].address, true);
+        for (size_t i = 0; i < c->n_listen; i++)
+                outside_add(o, &c->listen[i], false);
+}
+
+/* To be found, a node must be there to be asked. */
+static void announce_node(struct agent *a)
+{
+        struct outside o;
+
+        if (!a->listens)
+                return;
+        look_outside(a, &o);
+        if (announce_set_node(a->announce, identity_node(a->identity),
+                              feed_current(a->feed)->instance, &o) < 0)
+                log_warning("out of memory; the masters know this node as it was");
+}
+
+/* As one whom they know, where TLS is in force: to masters, other nodes speak nothing else. */
+static void announce_to_masters(struct agent *a)
+{
+        const struct agent_conf *c = a->conf;
+        const struct tls_files *files = listen_conf_tls(&c->server);
+        struct fetch_tls tls;
+        struct err e;
+
+        if (files)
+                tls = (struct fetch_tls){
+                        .ca_pem = files->ca_pem,
+                        .certificate_pem = files->certificate_pem,
+                        .key_pem = files->key_pem,
+                };
+        if (announce_set_masters(a->announce, c->masters, c->n_masters, files ? &tls : NULL, &e) <
+            0)
+                log_warning("not all of Masters= are told of this node: %s", e.text);
+}
+
 static void on_identity(void *userdata)
 {
         ask_mesos(userdata);
+        announce_node(userdata);
         on_changed(userdata);
 }
 
@@ -326,6 +377,11 @@ static int new_reporter(struct agent *a)
         return reporter_new(&a->reporter, &parts);
 }
 
+static uint16_t default_port(const struct agent_conf *c)
+{
+        return c->role == DIAG_ROLE_MASTER ? AGENT_PORT_MASTER : AGENT_PORT;
+}
+
 static int new_parts(struct agent *a)
 {
         const char *boot_id;
@@ -335,7 +391,8 @@ static int new_parts(struct agent *a)
         if (k < 0)
                 return k;
         boot_id = identity_node(a->identity)->boot_id;
-        identity_set_port(a->identity, listeners_port(&a->listeners, a->conf));
+        identity_set_port(a->identity,
+                          listeners_port(&a->listeners, &a->conf->server, default_port(a->conf)));
         k = new_last_runs(a, boot_id);
         if (k >= 0)
                 k = new_maintenance(a, boot_id);
@@ -352,26 +409,14 @@ static int new_parts(struct agent *a)
         if (k >= 0)
                 k = new_feed(a);
         if (k >= 0)
+                k = announce_new(&a->announce, a->loop, feed_current(a->feed)->instance);
+        if (k >= 0)
                 k = new_reporter(a);
         return k;
 }
 
 /* --- reload ------------------------------------------------------------------------------------------------ */
 
-static bool same_listeners(const struct listen_conf *a, const struct listen_conf *b)
-{
-        char one[SOCK_ADDRESS_MAX], other[SOCK_ADDRESS_MAX];
-
-        if (a->n_listen != b->n_listen)
-                return false;
-        for (size_t i = 0; i < a->n_listen; i++)
-                if (!streq(sock_address_format(one, &a->listen[i]),
-                           sock_address_format(other, &b->listen[i])))
-                        return false;
-        return memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0;
-}
-
-/* Whatever can fail comes first: afterwards there is no way back, and none is needed. */
 static int replace_conf(struct agent *a, struct agent_conf *taken)
 {
         const struct unit_watch_options options = watch_options(taken);
@@ -387,9 +432,10 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
                 agent_conf_free(taken);
                 return k;
         }
-        if (!same_listeners(&old->server, &taken->server))
-                log_warning("Listen= and [Limits] of the new configuration count from the next "
-                            "restart on");
+        if (!listen_conf_same_listeners(&old->server, &taken->server))
+                log_warning(
+                        "Listen=, the files of [TLS] and [Limits] of the new configuration count "
+                        "from the next restart on");
         prober_take_over(prober, a->prober);
         log_set_level(taken->log_level);
         a->conf = taken;
@@ -401,6 +447,8 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
         a->prober = prober;
         agent_conf_free(old);
         ask_mesos(a);
+        announce_node(a);
+        announce_to_masters(a);
         return 0;
 }
 
@@ -487,6 +535,7 @@ struct agent *agent_free(struct agent *a)
         reporter_free(a->reporter);
         prober_free(a->prober);
         mesos_id_free(a->mesos_id);
+        announce_free(a->announce);
         fetcher_free(a->fetcher);
         maintenance_free(a->maintenance);
         unit_watch_free(a->watch);
@@ -579,11 +628,39 @@ static int new_server(struct agent *a, struct err *e)
         return k;
 }
 
+static int open_listeners(struct agent *a, struct err *e)
+{
+        static const char *const tcp[] = {"127.0.0.1", "[::1]", NULL};
+        bool is_master = a->conf->role == DIAG_ROLE_MASTER;
+        const struct listeners_defaults defaults = {
+                .tcp = tcp,
+                .unix_path = AGENT_SOCKET,
+                .unit = is_master ? "diag-agentd-master.socket" : "diag-agentd.socket",
+                .port = default_port(a->conf),
+                .wrong_port = is_master ? AGENT_PORT : AGENT_PORT_MASTER,
+                .wrong_port_text = is_master ? "the role of this node is master: "
+                                               "diag-agentd-master.socket belongs to it, in the "
+                                               "other's place"
+                                             : "the role of this node is not master: "
+                                               "diag-agentd.socket belongs to it, in the other's "
+                                               "place",
+        };
+
+        return listeners_open(&a->listeners, a->server, &a->conf->server, &defaults, e);
+}
+
 int agent_listen(struct agent *a, struct err *e)
 {
         int k = new_server(a, e);
 
-        return k < 0 ? k : listeners_open(&a->listeners, a->server, a->conf, e);
+        if (k >= 0)
+                k = open_listeners(a, e);
+        if (k < 0)
+                return k;
+        a->listens = true;
+        announce_node(a);
+        announce_to_masters(a);
+        return 0;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------------ */

@@ -165,6 +165,40 @@ static int set_mesos_url(void *target, const struct conf_value *v, struct err *e
         return replace(&((struct agent_conf *)target)->mesos_url, v->value);
 }
 
+static int add_master(struct agent_conf *c, const char *s, struct err *e)
+{
+        struct master_address m;
+
+        if (master_address_parse(&m, s, MASTER_PORT) < 0)
+                return err_set(e, -EINVAL,
+                               "'%s' is neither an IP address nor a name, with or without :PORT",
+                               s);
+        for (size_t i = 0; i < c->n_masters; i++)
+                if (master_address_equal(&c->masters[i], &m))
+                        return 0;
+        if (c->n_masters == AGENT_MASTERS_MAX)
+                return err_set(e, -E2BIG, "more than %u masters", AGENT_MASTERS_MAX);
+        c->masters[c->n_masters++] = m;
+        return 0;
+}
+
+static int add_masters(void *target, const struct conf_value *v, struct err *e)
+{
+        _cleanup_(freep) char *copy = strdup(v->value);
+        struct agent_conf *c = target;
+        char *state = NULL;
+        int k = 0;
+
+        if (!copy)
+                return -ENOMEM;
+        if (!*copy)
+                c->n_masters = 0;
+        for (char *p = strtok_r(copy, " \t", &state); p && k >= 0;
+             p = strtok_r(NULL, " \t", &state))
+                k = add_master(c, p, e);
+        return k;
+}
+
 /* --- [Component NAME], [Probe NAME] ----------------------------------------------------------- */
 
 static struct agent_component *find_component(struct agent_conf *c, const char *name)
@@ -415,6 +449,7 @@ const struct conf_key agent_conf_keys[] = {
         {"Agent",     "AddressCommand", false, set_address_command},
         {"Agent",     "Hostname",       false, set_hostname},
         {"Agent",     "MesosUrl",       false, set_mesos_url},
+        {"Agent",     "Masters",        false, add_masters},
         LISTEN_CONF_KEYS,
         {"Judge",     "StuckAfter",     false, set_stuck_after},
         {"Judge",     "Starting",       false, set_starting},

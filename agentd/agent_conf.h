@@ -2,6 +2,7 @@
 
 /* diag-agentd.conf(5): defaults, then the file and its drop-ins, then the command line. */
 
+#include "agentd/master_address.h"
 #include "api/listen_conf.h"
 #include "base/log.h"
 #include "model/node.h"
@@ -15,6 +16,7 @@
 #define AGENT_TARGET         "dcos.target"
 #define AGENT_UNITS_MAX      1024u
 #define AGENT_EXPECTS_MAX    4096u
+#define AGENT_MASTERS_MAX    64u
 #define AGENT_COMPONENTS_MAX 1024u
 #define AGENT_NAME_MAX       255u /* bytes; of a component */
 
@@ -45,6 +47,9 @@ struct agent_conf {
         size_t n_units;
         char *address, *address_command, *hostname; /* NULL: found out */
         char *mesos_url;                            /* NULL: where Mesos is on DC/OS; "off" */
+
+        struct master_address masters[AGENT_MASTERS_MAX]; /* to whom the node is announced */
+        size_t n_masters;
 
         struct agent_component *components; /* sorted by name once checked */
         size_t n_components;

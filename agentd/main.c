@@ -1,18 +1,13 @@
 /* diag-agentd(8): options, configuration, then agent_run(). */
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "agentd/agent.h"
+#include "base/command_line.h"
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2 };
-
-struct options {
-        const char *config; /* NULL: the default one, which may be missing */
-        bool check_config, once;
-};
 
 static const char help[] =
         "diag-agentd [OPTION…]\n"
@@ -33,134 +28,30 @@ static const char help[] =
         "\n"
         "See diag-agentd(8) and diag-agentd.conf(5).\n";
 
-enum option_code {
-        OPT_CONFIG = 256,
-        OPT_CHECK_CONFIG,
-        OPT_ONCE,
-        OPT_VERSION,
-        OPT_HELP,
-        OPT_FIRST_KEY, /* from here on: index into option_keys */
+static bool once;
+
+static const struct command_option options[] = {
+        {"listen",  "Listen", "Listen", true, NULL, NULL},
+        {"role", "Agent", "Role", false, NULL, NULL},
+        {"target",     "Agent", "Target", false, NULL, NULL},
+        {"unit",         "Agent", "Unit", true, NULL, NULL},
+        {"insecure",  "Listen", "Insecure", false, "yes", NULL},
+        {"allow",    "Listen", "AllowFrom", true, NULL, NULL},
+        {"once",     NULL, NULL, false, NULL, &once},
+        {0 },
 };
-
-/* Options that are nothing but keys of the configuration. */
-static const struct {
-        const char *section, *key;
-        bool is_list;      /* the first one on the command line replaces what files said */
-        const char *value; /* of an option without argument */
-} option_keys[] = {
-        {"Listen", "Listen",    true,  NULL },
-        {"Agent",  "Role",      false, NULL },
-        {"Agent",  "Target",    false, NULL },
-        {"Agent",  "Unit",      true,  NULL },
-        {"Listen", "Insecure",  false, "yes"},
-        {"Listen", "AllowFrom", true,  NULL },
-};
-
-static const struct option long_options[] = {
-        {"config",          required_argument, NULL, OPT_CONFIG},
-        {"check-config",             no_argument, NULL, OPT_CHECK_CONFIG},
-        {"once",                 no_argument, NULL, OPT_ONCE},
-        {"version",no_argument, NULL, OPT_VERSION},
-        {"help", no_argument, NULL, OPT_HELP},
-        {"listen",            required_argument, NULL, OPT_FIRST_KEY},
-        {"role",             required_argument, NULL, OPT_FIRST_KEY + 1},
-        {"target",                 required_argument, NULL, OPT_FIRST_KEY + 2},
-        {"unit",             required_argument, NULL, OPT_FIRST_KEY + 3},
-        {"insecure",      no_argument, NULL, OPT_FIRST_KEY + 4},
-        {"allow",            required_argument, NULL, OPT_FIRST_KEY + 5},
-        {0            },
-};
-
-/* First pass: what has to be known before the files are read. Return: 0, or 1 to stop with *status. */
-static int parse_early(int argc, char **argv, struct options *o, int *status)
-{
-        int c;
-
-        while ((c = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-                switch (c) {
-                case OPT_CONFIG:
-                        o->config = optarg;
-                        break;
-                case OPT_CHECK_CONFIG:
-                        o->check_config = true;
-                        break;
-                case OPT_ONCE:
-                        o->once = true;
-                        break;
-                case OPT_VERSION:
-                        *status = printf("diag-agentd %s\n", DIAG_VERSION) < 0;
-                        return 1;
-                case OPT_HELP:
-                        *status = printf("%s", help) < 0;
-                        return 1;
-                case '?':
-                        *status = EXIT_WRONG_CALL;
-                        return 1;
-                default:
-                        break;
-                }
-        }
-        if (optind < argc) {
-                log_error("'%s' is no option of diag-agentd", argv[optind]);
-                *status = EXIT_WRONG_CALL;
-                return 1;
-        }
-        return 0;
-}
-
-/* Second pass: the command line wins over the files. */
-static int parse_keys(int argc, char **argv, struct agent_conf *conf, struct err *e)
-{
-        bool replaced[ELEMENTSOF(option_keys)] = {false};
-        int c, k = 0;
-
-        optind = 1;
-        while (k >= 0 && (c = getopt_long(argc, argv, "", long_options, NULL)) >= 0) {
-                size_t i = (size_t)(c - OPT_FIRST_KEY);
-
-                if (c < OPT_FIRST_KEY)
-                        continue;
-                if (option_keys[i].is_list && !replaced[i]) {
-                        replaced[i] = true;
-                        k = conf_set(agent_conf_keys, conf, option_keys[i].section,
-                                     option_keys[i].key, "", e);
-                        if (k < 0)
-                                return k;
-                }
-                k = conf_set(agent_conf_keys, conf, option_keys[i].section, option_keys[i].key,
-                             option_keys[i].value ? option_keys[i].value : optarg, e);
-        }
-        return k;
-}
 
 static void say_error(const struct err *e, _unused_ void *userdata)
 {
         log_error("%s", e->text);
 }
 
-/* How we were called: what a reload needs to read the configuration once more. */
-struct call {
-        int argc;
-        char **argv;
-        struct options options;
-};
-
-static int configure(const struct call *call, struct agent_conf *conf)
+/* Also what a reload does. */
+static int configure(const struct command_line *c, struct agent_conf *conf)
 {
-        const struct options *o = &call->options;
-        struct err e = {0};
-        int k;
+        int k = command_line_configure(c, AGENT_CONF_FILE, agent_conf_keys, conf);
 
-        k = conf_load(o->config ? o->config : AGENT_CONF_FILE, o->config, agent_conf_keys, conf,
-                      say_error, NULL);
-        if (k < 0)
-                return k; /* has been said */
-        k = parse_keys(call->argc, call->argv, conf, &e);
-        if (k < 0) {
-                say_error(&e, NULL);
-                return k;
-        }
-        return agent_conf_check(conf, say_error, NULL);
+        return k < 0 ? k : agent_conf_check(conf, say_error, NULL);
 }
 
 /* Threads inherit this: signals are for the loop alone. */
@@ -203,15 +94,14 @@ static int load(struct agent_conf **ret, void *userdata)
         return 0;
 }
 
-static int run(struct agent_conf *taken, struct call *call)
+static int run(struct agent_conf *taken, struct command_line *c)
 {
         _cleanup_(agent_freep) struct agent *a = NULL;
-        bool once = call->options.once;
         struct err e = {0};
         int k;
 
         block_signals();
-        k = agent_new(&a, taken, load, call, &e);
+        k = agent_new(&a, taken, load, c, &e);
         if (k >= 0)
                 k = once ? look_once(a, &e) : agent_listen(a, &e);
         if (k < 0) {
@@ -224,19 +114,26 @@ static int run(struct agent_conf *taken, struct call *call)
 int main(int argc, char **argv)
 {
         _cleanup_(agent_conf_freep) struct agent_conf *conf = NULL;
-        struct call call = {.argc = argc, .argv = argv};
+        struct command_line c = {
+                .program = "diag-agentd",
+                .version = DIAG_VERSION,
+                .help = help,
+                .options = options,
+                .argc = argc,
+                .argv = argv,
+        };
         bool quiet;
         int status, k;
 
-        log_open("diag-agentd");
-        if (parse_early(argc, argv, &call.options, &status) != 0)
+        log_open(c.program);
+        if (!command_line_early(&c, &status))
                 return status;
-        k = load(&conf, &call);
+        k = load(&conf, &c);
         if (k < 0)
                 return k == -ENOMEM ? EXIT_FAILED : EXIT_WRONG_CALL; /* another time it may work */
-        quiet = call.options.once && conf->log_level == LEVEL_INFO;
+        quiet = once && conf->log_level == LEVEL_INFO;
         log_set_level(quiet ? LEVEL_WARNING : conf->log_level);
-        if (call.options.check_config)
+        if (c.check_config)
                 return EXIT_OK;
-        return run(TAKE_PTR(conf), &call);
+        return run(TAKE_PTR(conf), &c);
 }

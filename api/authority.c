@@ -19,18 +19,38 @@ const char *authority_class_to_string(enum authority_class class)
         return (size_t) class < ELEMENTSOF(words) ? words[class] : "none";
 }
 
+int authority_class_from_string(const char *s, enum authority_class *ret)
+{
+        for (enum authority_class i = AUTHORITY_HEALTH; i <= AUTHORITY_OPERATE; i++)
+                if (streq(s, authority_class_to_string(i))) {
+                        *ret = i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static int copy_names(char **ret, size_t *ret_n, char *const *names, size_t n)
+{
+        for (*ret_n = 0; *ret_n < n; ++*ret_n) {
+                ret[*ret_n] = strdup(names[*ret_n]);
+                if (!ret[*ret_n])
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
 int authority_copy(struct authority *ret, const struct authority *a)
 {
         struct authority copy = *a;
+        int r;
 
-        copy.n_hosts = 0;
-        for (size_t i = 0; i < a->n_hosts; i++) {
-                copy.hosts[i] = strdup(a->hosts[i]);
-                if (!copy.hosts[i]) {
-                        authority_done(&copy);
-                        return -ENOMEM;
-                }
-                copy.n_hosts++;
+        copy.n_hosts = copy.n_masters = 0;
+        r = copy_names(copy.hosts, &copy.n_hosts, a->hosts, a->n_hosts);
+        if (r >= 0)
+                r = copy_names(copy.masters, &copy.n_masters, a->masters, a->n_masters);
+        if (r < 0) {
+                authority_done(&copy);
+                return r;
         }
         *ret = copy;
         return 0;
@@ -38,9 +58,10 @@ int authority_copy(struct authority *ret, const struct authority *a)
 
 void authority_done(struct authority *a)
 {
-        for (size_t i = 0; i < a->n_hosts; i++)
-                free(a->hosts[i]);
-        a->n_hosts = 0;
+        while (a->n_hosts)
+                free(a->hosts[--a->n_hosts]);
+        while (a->n_masters)
+                free(a->masters[--a->n_masters]);
 }
 
 /* --- who asks --------------------------------------------------------------------------------- */
@@ -134,18 +155,95 @@ struct peer authority_caller_peer(const struct authority_caller *c)
         return p;
 }
 
-char *authority_caller_name(char buf[static AUTHORITY_NAME_MAX], const struct authority_caller *c)
+static bool shows_good_certificate(const struct authority_caller *c)
 {
+        return c->tls && c->certificate && c->certificate->trust == TLS_TRUST_GOOD;
+}
+
+static void name_address(char buf[static AUTHORITY_NAME_MAX], const struct authority_caller *c)
+{
+        char address[INET6_ADDRSTRLEN];
         struct peer p = exact_peer(c);
 
-        if (p.family == AF_UNIX)
-                (void)snprintf(buf, AUTHORITY_NAME_MAX, "uid %u", (unsigned)c->uid);
-        else if (p.family == 0 || !inet_ntop((int)p.family, p.bytes, buf, AUTHORITY_NAME_MAX))
+        if (p.family == 0 || !inet_ntop((int)p.family, p.bytes, address, sizeof(address)))
                 (void)snprintf(buf, AUTHORITY_NAME_MAX, "somebody");
+        else if (shows_good_certificate(c))
+                (void)snprintf(buf, AUTHORITY_NAME_MAX, "certificate %s (%s)",
+                               str_or(c->certificate->identity.name, "without a name"), address);
+        else
+                (void)snprintf(buf, AUTHORITY_NAME_MAX, "%s", address);
+}
+
+char *authority_caller_name(char buf[static AUTHORITY_NAME_MAX], const struct authority_caller *c)
+{
+        if (c->peer.sa.sa_family != AF_UNIX)
+                name_address(buf, c);
+        else if (*c->forwarded.name)
+                (void)snprintf(buf, AUTHORITY_NAME_MAX, "%s, forwarded by uid %u",
+                               c->forwarded.name, (unsigned)c->uid);
+        else
+                (void)snprintf(buf, AUTHORITY_NAME_MAX, "uid %u", (unsigned)c->uid);
         return buf;
 }
 
+/* --- whom they ask for ------------------------------------------------------------------------ */
+
+static bool comes_as_forwarder(const struct authority *a, const struct authority_caller *c)
+{
+        return a->has_forwarder && c->peer.sa.sa_family == AF_UNIX && c->uid == a->forwarder;
+}
+
+/* Nothing but blanks would be no name in a log. */
+static bool is_forwarded_name(const char *s)
+{
+        if (strlen(s) >= AUTHORITY_FORWARDED_NAME_MAX || *s == ' ')
+                return false;
+        for (const char *p = s; *p; p++)
+                if (*p < ' ' || *p > '~')
+                        return false;
+        return *s;
+}
+
+/* "CLASS OUTPUT NAME", one space between them. */
+static int parse_forwarded(const char *s, struct authority_forwarded *ret)
+{
+        struct authority_forwarded f = {0};
+        size_t n = strcspn(s, " ");
+        char class[16];
+
+        if (n >= sizeof(class))
+                return -EINVAL;
+        memcpy(class, s, n);
+        class[n] = '\0';
+        s += n;
+        if (authority_class_from_string(class, &f.class) < 0 || s[0] != ' ' ||
+            (s[1] != '0' && s[1] != '1') || s[2] != ' ' || !is_forwarded_name(s + 3))
+                return -EINVAL;
+        f.output = s[1] == '1';
+        memcpy(f.name, s + 3, strlen(s + 3) + 1);
+        *ret = f;
+        return 0;
+}
+
+void authority_take_forwarded(struct authority_caller *c, const char *field, unsigned n_fields)
+{
+        c->forwarded = (struct authority_forwarded){0};
+        if (c->peer.sa.sa_family == AF_UNIX && field && n_fields == 1)
+                (void)parse_forwarded(field, &c->forwarded);
+}
+
 /* --- what they may ---------------------------------------------------------------------------- */
+
+/* First of all: whoever it is in the group of, it must not lend that to whom it asks for. */
+static bool is_forwarder(const struct authority *a, const struct authority_caller *c,
+                         struct authority_verdict *v)
+{
+        bool said = c->forwarded.class != AUTHORITY_NONE;
+
+        *v = (struct authority_verdict){said ? c->forwarded.class : AUTHORITY_HEALTH,
+                                        said && c->forwarded.output, true};
+        return comes_as_forwarder(a, c);
+}
 
 static bool is_operator(const struct authority *a, const struct authority_caller *c,
                         struct authority_verdict *v)
@@ -175,6 +273,28 @@ static bool is_proxy(const struct authority *a, const struct authority_caller *c
         return false;
 }
 
+static bool is_master(const struct authority *a, const struct authority_caller *c,
+                      struct authority_verdict *v)
+{
+        const struct tls_identity *i;
+
+        *v = (struct authority_verdict){AUTHORITY_OPERATE, a->output != AUTHORITY_OUTPUT_NO, true};
+        if (!shows_good_certificate(c))
+                return false;
+        i = &c->certificate->identity;
+        for (size_t k = 0; k < a->n_masters; k++)
+                if (tls_identity_has_name(i, a->masters[k]))
+                        return true;
+        return tls_identity_has_role(i, a->cluster, DIAG_ROLE_MASTER);
+}
+
+static bool is_of_our_ca(const struct authority *a, const struct authority_caller *c,
+                         struct authority_verdict *v)
+{
+        *v = (struct authority_verdict){AUTHORITY_HEALTH, a->output == AUTHORITY_OUTPUT_YES};
+        return shows_good_certificate(c);
+}
+
 static bool is_on_this_machine(const struct authority *a, const struct authority_caller *c,
                                struct authority_verdict *v)
 {
@@ -186,10 +306,21 @@ static bool is_in_a_network(const struct authority *a, const struct authority_ca
                             struct authority_verdict *v)
 {
         *v = (struct authority_verdict){AUTHORITY_HEALTH, a->output == AUTHORITY_OUTPUT_YES};
-        for (size_t i = 0; a->insecure && i < a->n_networks; i++)
+        for (size_t i = 0; (a->insecure || c->tls) && i < a->n_networks; i++)
                 if (ip_prefix_contains(&a->networks[i], &c->peer.sa))
                         return true;
         return false;
+}
+
+/* Who asks for somebody else lends him nothing. The forwarder has nothing of its own to begin with. */
+static void lower(struct authority_verdict *v, const struct authority_forwarded *f)
+{
+        if (f->class == AUTHORITY_NONE)
+                return;
+        if (v->class > f->class)
+                v->class = f->class;
+        v->output = v->output && f->output;
+        v->reserve = false;
 }
 
 struct authority_verdict authority_judge(const struct authority *a,
@@ -197,16 +328,16 @@ struct authority_verdict authority_judge(const struct authority *a,
 {
         static bool (*const rows[])(const struct authority *a, const struct authority_caller *c,
                                     struct authority_verdict *v) = {
-                is_operator,
-                is_proxy,
-                is_on_this_machine,
-                is_in_a_network,
+                is_forwarder, is_operator,        is_proxy,        is_master,
+                is_of_our_ca, is_on_this_machine, is_in_a_network,
         };
         struct authority_verdict v;
 
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
-                if (rows[i](a, c, &v))
+                if (rows[i](a, c, &v)) {
+                        lower(&v, &c->forwarded);
                         return v;
+                }
         return (struct authority_verdict){AUTHORITY_NONE};
 }
 

@@ -237,6 +237,15 @@ bool connections_admit(struct connections *cs, struct connection *c, const struc
         return admitted;
 }
 
+void connections_exempt(struct connections *cs, struct connection *c)
+{
+        pthread_mutex_lock(&cs->lock);
+        if (c->counted)
+                LIST_REMOVE(c, same_hash);
+        c->counted = false;
+        pthread_mutex_unlock(&cs->lock);
+}
+
 void connections_begin(struct connections *cs, struct connection *c, int fd)
 {
         uint64_t deadline;

@@ -61,6 +61,9 @@ struct connections *connections_free(struct connections *cs);
 bool connections_admit(struct connections *cs, struct connection *c, const struct peer *peer,
                        bool many);
 
+/** connections_exempt() - it turns out that the limit for one client is not for this one, which was admitted */
+void connections_exempt(struct connections *cs, struct connection *c);
+
 /** connections_begin() - of one that was admitted: CONNECTION_HEAD begins now */
 void connections_begin(struct connections *cs, struct connection *c, int fd);
 

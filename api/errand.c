@@ -1,6 +1,6 @@
 /*
  * Errands of one loop: a queue under one lock, which decides who was first, the loop that begins an
- * errand or the request that takes it back. A letter to the loop names the queue and not the
+ * errand or the request that takes it back. A letter to the loop names the queues and not the
  * errand: so what is still queued when the loop ends has an owner.
  */
 
@@ -22,11 +22,13 @@ enum errand_state {
 };
 
 struct errand {
-        struct ref ref;      /* the request's, and the queue's until it was done */
+        struct ref ref; /* the request's, that of each queue, and the loop's while it is begun */
         struct errands *all; /* NULL before it is queued: then nobody else knows it */
         enum errand_state state;
+        bool left; /* the request waits no more */
         STAILQ_ENTRY(errand) link;
-        void (*run)(void *data);
+        struct errand_terms terms;
+        void (*run_now)(void *data); /* in place of terms.run */
         alignas(max_align_t) char data[];
 };
 
@@ -35,8 +37,9 @@ STAILQ_HEAD(errand_queue, errand);
 struct errands {
         struct loop *loop;
         struct parked *parked;
-        pthread_mutex_t lock; /* guards the queue, and state and link of every errand */
+        pthread_mutex_t lock; /* guards the queues, and state, left and link of every errand */
         struct errand_queue queue;
+        struct errand_queue abandoned; /* begun, and nobody has told the loop yet */
 };
 
 /* --- all of them ------------------------------------------------------------------------------ */
@@ -51,8 +54,19 @@ int errands_new(struct errands **ret, struct loop *l, struct parked *parked)
         all->parked = parked;
         pthread_mutex_init(&all->lock, NULL);
         STAILQ_INIT(&all->queue);
+        STAILQ_INIT(&all->abandoned);
         *ret = all;
         return 0;
+}
+
+static struct errand *errand_drop(struct errand *e)
+{
+        if (!ref_dec(&e->ref))
+                return NULL;
+        if (e->terms.done)
+                e->terms.done(e->data);
+        free(e);
+        return NULL;
 }
 
 static struct errand *begin_next(struct errands *all)
@@ -69,14 +83,26 @@ static struct errand *begin_next(struct errands *all)
         return e;
 }
 
+static struct errand *next_abandoned(struct errands *all)
+{
+        struct errand *e;
+
+        pthread_mutex_lock(&all->lock);
+        e = STAILQ_FIRST(&all->abandoned);
+        if (e)
+                STAILQ_REMOVE_HEAD(&all->abandoned, link);
+        pthread_mutex_unlock(&all->lock);
+        return e;
+}
+
 struct errands *errands_free(struct errands *all)
 {
         struct errand *e;
 
         if (!all)
                 return NULL;
-        while ((e = begin_next(all)))
-                errand_unref(e);
+        while ((e = begin_next(all)) || (e = next_abandoned(all)))
+                errand_drop(e);
         pthread_mutex_destroy(&all->lock);
         free(all);
         return NULL;
@@ -89,44 +115,107 @@ static void set_state(struct errand *e, enum errand_state state)
         pthread_mutex_unlock(&e->all->lock);
 }
 
-/* A letter may find the queue empty: the one before it did all, or they were taken back. */
+static enum errand_state state_of(struct errand *e)
+{
+        enum errand_state state;
+
+        pthread_mutex_lock(&e->all->lock);
+        state = e->state;
+        pthread_mutex_unlock(&e->all->lock);
+        return state;
+}
+
+void errand_finish(struct errand *e)
+{
+        struct errands *all = e->all;
+
+        assert(state_of(e) == ERRAND_STATE_BEGUN);
+        set_state(e, ERRAND_STATE_DONE);
+        errand_drop(e);
+        parked_wake_key(all->parked, e);
+}
+
+static enum errand_progress errand_run(struct errand *e)
+{
+        if (e->terms.run)
+                return e->terms.run(e, e->data);
+        e->run_now(e->data);
+        return ERRAND_OVER;
+}
+
+/* A letter may find the queues empty: the one before it did all, or they were taken back. */
 static void on_letter(void *arg)
 {
         struct errands *all = arg;
         struct errand *e;
 
-        while ((e = begin_next(all))) {
-                e->run(e->data);
-                set_state(e, ERRAND_STATE_DONE);
-                errand_unref(e);
-                parked_wake(all->parked);
+        while ((e = begin_next(all)))
+                if (errand_run(e) == ERRAND_OVER)
+                        errand_finish(e);
+        while ((e = next_abandoned(all))) {
+                if (state_of(e) == ERRAND_STATE_BEGUN)
+                        e->terms.abandoned(e, e->data);
+                errand_drop(e);
         }
 }
 
 /* --- one of them ------------------------------------------------------------------------------ */
 
-int errand_new(struct errand **ret, size_t n_data, void (*run)(void *data))
+static struct errand *errand_alloc(size_t n_data)
 {
         struct errand *e = calloc(1, sizeof(*e) + n_data);
 
+        if (e)
+                ref_init(&e->ref);
+        return e;
+}
+
+int errand_new(struct errand **ret, size_t n_data, void (*run)(void *data))
+{
+        struct errand *e = errand_alloc(n_data);
+
         if (!e)
                 return -ENOMEM;
-        ref_init(&e->ref);
-        e->run = run;
+        e->run_now = run;
+        e->terms.begin_usec = ERRAND_BEGIN_USEC;
+        e->terms.end_usec = ERRAND_END_USEC;
         *ret = e;
         return 0;
 }
 
-struct errand *errand_unref(struct errand *e)
+int errand_new_later(struct errand **ret, const struct errand_terms *terms)
 {
-        if (e && ref_dec(&e->ref))
-                free(e);
-        return NULL;
+        struct errand *e = errand_alloc(terms->n_data);
+
+        if (!e)
+                return -ENOMEM;
+        e->terms = *terms;
+        if (e->terms.begin_usec == 0)
+                e->terms.begin_usec = ERRAND_BEGIN_USEC;
+        if (e->terms.end_usec == 0)
+                e->terms.end_usec = ERRAND_END_USEC;
+        *ret = e;
+        return 0;
 }
 
 void *errand_data(struct errand *e)
 {
         return e->data;
+}
+
+bool errand_only_reads(const struct errand *e)
+{
+        return e->terms.only_reads;
+}
+
+bool errand_is_awaited(struct errand *e)
+{
+        bool awaited;
+
+        pthread_mutex_lock(&e->all->lock);
+        awaited = !e->left;
+        pthread_mutex_unlock(&e->all->lock);
+        return awaited;
 }
 
 int errand_start(struct errand *e, struct errands *all, const struct request *q)
@@ -155,7 +244,36 @@ static void withdraw(struct errand *e)
 {
         STAILQ_REMOVE(&e->all->queue, e, errand, link);
         e->state = ERRAND_STATE_WITHDRAWN;
-        errand_unref(e);
+        (void)ref_dec(&e->ref);
+}
+
+/* Likewise. When there is no memory for the letter, the loop finds out when it is done. */
+static void tell_loop(struct errand *e)
+{
+        if (!e->terms.abandoned || loop_post(e->all->loop, on_letter, e->all) < 0)
+                return;
+        ref_inc(&e->ref);
+        STAILQ_INSERT_TAIL(&e->all->abandoned, e, link);
+}
+
+static void leave(struct errand *e)
+{
+        pthread_mutex_lock(&e->all->lock);
+        if (!e->left && e->state == ERRAND_STATE_BEGUN)
+                tell_loop(e);
+        else if (!e->left && e->state == ERRAND_STATE_QUEUED && e->terms.only_reads)
+                withdraw(e);
+        e->left = true;
+        pthread_mutex_unlock(&e->all->lock);
+}
+
+struct errand *errand_unref(struct errand *e)
+{
+        if (!e)
+                return NULL;
+        if (e->all)
+                leave(e);
+        return errand_drop(e);
 }
 
 static enum errand_state look(struct errand *e, bool may_wait)
@@ -170,39 +288,63 @@ static enum errand_state look(struct errand *e, bool may_wait)
         return state;
 }
 
-static int await_end(const struct request *q, struct reply *r, uint64_t now)
+static enum errand_result park(struct errand *e, struct reply *r, uint64_t until_mono_usec)
 {
-        uint64_t end = usec_add(q->received_mono_usec, ERRAND_END_USEC);
-
-        if (q->may_park && now < end)
-                return reply_park(r, end);
-        return reply_error(
-                r, 503, "unfinished",
-                "diag-agentd has begun, and not ended yet: look later whether it was done");
+        (void)reply_park_for(r, until_mono_usec, e);
+        return ERRAND_ANSWERED;
 }
 
-static int refuse(struct reply *r, bool late)
-{
-        if (late)
-                return reply_error(r, 503, "busy",
-                                   "diag-agentd's loop did not get to it: nothing was done");
-        return reply_error(r, 503, "busy",
-                           "too many requests wait, or diag-agentd is stopping: nothing was done");
-}
-
-int errand_await(struct errand *e, const struct request *q, struct reply *r)
+enum errand_result errand_wait(struct errand *e, const struct request *q, struct reply *r)
 {
         uint64_t now = now_mono_usec();
-        uint64_t begin = usec_add(q->received_mono_usec, ERRAND_BEGIN_USEC);
+        uint64_t begin = usec_add(q->received_mono_usec, e->terms.begin_usec);
+        uint64_t end = usec_add(q->received_mono_usec, e->terms.end_usec);
 
         switch (look(e, q->may_park && now < begin)) {
         case ERRAND_STATE_DONE:
                 return ERRAND_DONE;
         case ERRAND_STATE_QUEUED:
-                return reply_park(r, begin);
+                return park(e, r, begin);
         case ERRAND_STATE_BEGUN:
-                return await_end(q, r, now);
+                if (q->may_park && now < end)
+                        return park(e, r, end);
+                leave(e);
+                return ERRAND_UNFINISHED;
         default:
-                return refuse(r, now >= begin);
+                return ERRAND_BUSY;
+        }
+}
+
+static int answer_busy(const struct errand *e, const struct request *q, struct reply *r)
+{
+        if (now_mono_usec() >= usec_add(q->received_mono_usec, e->terms.begin_usec))
+                return reply_error(r, 503, "busy",
+                                   "the daemon's loop did not get to it: nothing was done");
+        return reply_error(r, 503, "busy",
+                           "too many requests wait, or the daemon is stopping: nothing was done");
+}
+
+static int answer_unfinished(const struct errand *e, struct reply *r)
+{
+        unsigned status = e->terms.late_status ? e->terms.late_status : 503;
+
+        if (e->terms.only_reads)
+                return reply_error(r, status, "unfinished", "no answer in time");
+        return reply_error(
+                r, status, "unfinished",
+                "the daemon has begun, and not ended yet: look later whether it was done");
+}
+
+int errand_await(struct errand *e, const struct request *q, struct reply *r)
+{
+        enum errand_result result = errand_wait(e, q, r);
+
+        switch (result) {
+        case ERRAND_BUSY:
+                return answer_busy(e, q, r);
+        case ERRAND_UNFINISHED:
+                return answer_unfinished(e, r);
+        default:
+                return result;
         }
 }

@@ -61,6 +61,13 @@ struct authority_verdict gate_judge(struct gate *g, const struct authority_calle
         return v;
 }
 
+void gate_take_forwarded(struct gate *g, struct authority_caller *c, const struct head *h)
+{
+        pthread_mutex_lock(&g->lock);
+        authority_take_forwarded(c, head_value(&h->diag_caller), h->n_diag_caller);
+        pthread_mutex_unlock(&g->lock);
+}
+
 /* Over a Unix socket the name is whatever the client likes; and no browser comes that way. */
 static bool names_another_host(struct gate *g, const struct authority_caller *c,
                                const struct head *h)
@@ -98,6 +105,21 @@ enum authority_class gate_needs(enum authority_class least)
         return least == AUTHORITY_NONE ? AUTHORITY_HEALTH : least;
 }
 
+static int explain_nobody(char *buf, const struct authority_caller *c)
+{
+        bool local = c->peer.sa.sa_family == AF_UNIX;
+
+        if (c->tls)
+                return snprintf(
+                        buf, GATE_TEXT_MAX,
+                        "%s, and this address may not ask without a good one: see [TLS] and "
+                        "AllowFrom= of the daemon",
+                        tls_trust_explain(c->certificate ? c->certificate->trust
+                                                         : TLS_TRUST_UNKNOWN));
+        return snprintf(buf, GATE_TEXT_MAX, "this %s may not ask here: see %s of the daemon",
+                        local ? "user" : "address", local ? "TrustedProxy=" : "AllowFrom=");
+}
+
 static int explain_class(char *buf, const struct gate_refusal *r)
 {
         bool local = r->caller->peer.sa.sa_family == AF_UNIX;
@@ -105,9 +127,13 @@ static int explain_class(char *buf, const struct gate_refusal *r)
         char name[AUTHORITY_NAME_MAX];
 
         if (r->has == AUTHORITY_NONE)
-                return snprintf(buf, GATE_TEXT_MAX,
-                                "this %s may not ask here: see %s of the daemon",
-                                local ? "user" : "address", local ? "TrustedProxy=" : "AllowFrom=");
+                return explain_nobody(buf, r->caller);
+        if (r->caller->tls)
+                return snprintf(
+                        buf, GATE_TEXT_MAX,
+                        "this needs class %s, which over TLS only the certificate of a master "
+                        "has, by its role or by MasterNames= of the daemon",
+                        needed);
         if (!local)
                 return snprintf(buf, GATE_TEXT_MAX,
                                 "this needs class %s, which nobody has over TCP: ask through the "

@@ -21,6 +21,9 @@ int gate_set_authority(struct gate *g, const struct authority *a);
 /** gate_judge() - what may this one do? Any thread. */
 struct authority_verdict gate_judge(struct gate *g, const struct authority_caller *c);
 
+/** gate_take_forwarded() - for whom does it ask this time? See authority_take_forwarded(). Any thread. */
+void gate_take_forwarded(struct gate *g, struct authority_caller *c, const struct head *h);
+
 /** gate_refuses() - may this request not even be looked at? By its head and who sends it. Any thread. */
 enum server_refusal gate_refuses(struct gate *g, const struct authority_caller *c,
                                  const char *method, const struct head *h);
@@ -40,7 +43,7 @@ struct gate_refusal {
 };
 
 /** gate_explain() - for people: what is wrong, and what would help. @buf is returned. Pure. */
-#define GATE_TEXT_MAX 256
+#define GATE_TEXT_MAX 320
 char *gate_explain(char buf[static GATE_TEXT_MAX], const struct gate_refusal *r);
 
 DEFINE_CLEANUP(struct gate *, gate_free);

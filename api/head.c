@@ -97,6 +97,17 @@ static void on_prefer(struct head *h, const char *value)
         value_join(&h->prefer, value);
 }
 
+static void on_diag_caller(struct head *h, const char *value)
+{
+        h->n_diag_caller++;
+        value_join(&h->diag_caller, value);
+}
+
+static void on_accept_encoding(struct head *h, const char *value)
+{
+        value_join(&h->accept_encoding, value);
+}
+
 static const struct {
         const char *name;
         void (*on)(struct head *h, const char *value);
@@ -108,6 +119,8 @@ static const struct {
         {"Content-Type",      on_content_type     },
         {"If-None-Match",     on_if_none_match    },
         {"Prefer",            on_prefer           },
+        {"Accept-Encoding",   on_accept_encoding  },
+        {"Diag-Caller",       on_diag_caller      },
 };
 
 void head_init(struct head *h, const char *version)

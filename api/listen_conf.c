@@ -11,7 +11,8 @@
 #include "api/listen_conf.h"
 #include "base/mono.h"
 
-#define OPERATORS "diag" /* the group of the people who operate */
+#define OPERATORS "diag"            /* the group of the people who operate */
+#define FORWARDER "diag-aggregator" /* the user of the daemon that asks for others */
 
 #define N_OWN_NAMES 2u /* the kernel's and the configured one: they always have room */
 
@@ -31,22 +32,42 @@ static gid_t find_operators(void)
         return g.gr_gid;
 }
 
-void listen_conf_init(struct listen_conf *c)
+static int find_user(const char *name, uid_t *ret)
 {
-        *c = (struct listen_conf){
-                .authority.operators = find_operators(),
-        };
+        _cleanup_(freep) char *buf = malloc(ENTRY_BYTES);
+        struct passwd p, *found = NULL;
+
+        if (!buf)
+                return -ENOMEM;
+        if (getpwnam_r(name, &p, buf, ENTRY_BYTES, &found) != 0 || !found)
+                return -ESRCH;
+        *ret = p.pw_uid;
+        return 0;
 }
 
-static void forget_hosts(struct authority *a)
+void listen_conf_init(struct listen_conf *c)
 {
-        while (a->n_hosts)
-                free(a->hosts[--a->n_hosts]);
+        struct authority *a = &c->authority;
+
+        *c = (struct listen_conf){
+                .authority.operators = find_operators(),
+                .tls.directory = TLS_CONF_DIRECTORY,
+        };
+        a->has_forwarder = find_user(FORWARDER, &a->forwarder) >= 0;
+}
+
+static void forget_names(char **names, size_t *n)
+{
+        while (*n)
+                free(names[--*n]);
 }
 
 void listen_conf_done(struct listen_conf *c)
 {
-        forget_hosts(&c->authority);
+        authority_done(&c->authority);
+        tls_files_done(&c->tls.files);
+        for (size_t i = 0; i < TLS_FILES; i++)
+                free(c->tls.paths[i]);
 }
 
 /* --- where ----------------------------------------------------------------------------------- */
@@ -98,7 +119,7 @@ int listen_conf_set_insecure(void *target, const struct conf_value *v, struct er
         return 0;
 }
 
-static int add_host(struct authority *a, const char *name, size_t n)
+static int add_name(char **names, size_t *n_names, const char *name, size_t n)
 {
         char *copy = strndup(name, n);
 
@@ -106,28 +127,33 @@ static int add_host(struct authority *a, const char *name, size_t n)
                 return -ENOMEM;
         for (char *p = copy; *p; p++)
                 *p = (char)tolower((unsigned char)*p);
-        a->hosts[a->n_hosts++] = copy;
+        names[(*n_names)++] = copy;
         return 0;
 }
 
-/* Blanks separate names, as in systemd's lists. */
-int listen_conf_add_host(void *target, const struct conf_value *v, struct err *e)
-{
-        struct authority *a = &((struct listen_conf *)target)->authority;
-        const char *s = v->value;
+/* What a list of names may have. */
+struct names_rule {
+        size_t n_max;
+        const char *not_in_a_name;
+        const char *what;
+};
 
+/* Blanks separate names, as in systemd's lists. */
+static int add_names(char **names, size_t *n_names, const char *s, const struct names_rule *rule,
+                     struct err *e)
+{
         if (!*s)
-                forget_hosts(a);
+                forget_names(names, n_names);
         for (s += strspn(s, " \t"); *s; s += strspn(s, " \t")) {
                 size_t n = strcspn(s, " \t");
                 int k;
 
-                if (a->n_hosts == AUTHORITY_HOSTS_MAX - N_OWN_NAMES)
-                        return err_set(e, -E2BIG, "more than %u names",
-                                       AUTHORITY_HOSTS_MAX - N_OWN_NAMES);
-                if (strcspn(s, "/:@[]") < n)
-                        return err_set(e, -EINVAL, "'%.*s' is no name of a host", (int)n, s);
-                k = add_host(a, s, n);
+                if (*n_names == rule->n_max)
+                        return err_set(e, -E2BIG, "more than %zu names", rule->n_max);
+                if (strcspn(s, rule->not_in_a_name) < n)
+                        return err_set(e, -EINVAL, "'%.*s' is no name of %s", (int)n, s,
+                                       rule->what);
+                k = add_name(names, n_names, s, n);
                 if (k < 0)
                         return k;
                 s += n;
@@ -135,32 +161,24 @@ int listen_conf_add_host(void *target, const struct conf_value *v, struct err *e
         return 0;
 }
 
-static int find_user(const char *name, uid_t *ret)
+int listen_conf_add_host(void *target, const struct conf_value *v, struct err *e)
 {
-        _cleanup_(freep) char *buf = malloc(ENTRY_BYTES);
-        struct passwd p, *found = NULL;
-        uint64_t uid;
+        static const struct names_rule rule = {AUTHORITY_HOSTS_MAX - N_OWN_NAMES, "/:@[]",
+                                               "a host"};
+        struct authority *a = &((struct listen_conf *)target)->authority;
 
-        if (parse_u64(name, 0, (uid_t)-2, &uid) >= 0) {
-                *ret = (uid_t)uid;
-                return 0;
-        }
-        if (!buf)
-                return -ENOMEM;
-        if (getpwnam_r(name, &p, buf, ENTRY_BYTES, &found) != 0 || !found)
-                return -ESRCH;
-        *ret = p.pw_uid;
-        return 0;
+        return add_names(a->hosts, &a->n_hosts, v->value, &rule, e);
 }
 
-static const struct {
-        const char *word;
-        enum authority_class class;
-} classes[] = {
-        {"health",  AUTHORITY_HEALTH },
-        {"read",    AUTHORITY_READ   },
-        {"operate", AUTHORITY_OPERATE},
-};
+static int parse_user(const char *name, uid_t *ret)
+{
+        uint64_t uid;
+
+        if (parse_u64(name, 0, (uid_t)-2, &uid) < 0)
+                return find_user(name, ret);
+        *ret = (uid_t)uid;
+        return 0;
+}
 
 /* "uid:NAME grants=CLASS" */
 int listen_conf_add_proxy(void *target, const struct conf_value *v, struct err *e)
@@ -177,19 +195,15 @@ int listen_conf_add_proxy(void *target, const struct conf_value *v, struct err *
                 return err_set(e, -E2BIG, "more than %u proxies", AUTHORITY_PROXIES_MAX);
         if (sscanf(v->value, "uid:%63s grants=%15s %c", user, class, &rest) != 2)
                 return err_set(e, -EINVAL, "'%s' is not like 'uid:USER grants=health'", v->value);
-        for (size_t i = 0; i < ELEMENTSOF(classes); i++) {
-                if (!streq(class, classes[i].word))
-                        continue;
-                a->proxies[a->n_proxies].grants = classes[i].class;
-                k = find_user(user, &a->proxies[a->n_proxies].uid);
-                if (k == -ESRCH)
-                        return err_set(e, -EINVAL, "there is no user '%s'", user);
-                if (k < 0)
-                        return k;
-                a->n_proxies++;
-                return 0;
-        }
-        return err_set(e, -EINVAL, "'%s' is none of health, read, operate", class);
+        if (authority_class_from_string(class, &a->proxies[a->n_proxies].grants) < 0)
+                return err_set(e, -EINVAL, "'%s' is none of health, read, operate", class);
+        k = parse_user(user, &a->proxies[a->n_proxies].uid);
+        if (k == -ESRCH)
+                return err_set(e, -EINVAL, "there is no user '%s'", user);
+        if (k < 0)
+                return k;
+        a->n_proxies++;
+        return 0;
 }
 
 int listen_conf_set_output(void *target, const struct conf_value *v, struct err *e)
@@ -204,6 +218,110 @@ int listen_conf_set_output(void *target, const struct conf_value *v, struct err 
                 return err_set(e, -EINVAL, "'%s' is neither yes nor no", v->value);
         a->output = yes ? AUTHORITY_OUTPUT_YES : AUTHORITY_OUTPUT_NO;
         return 0;
+}
+
+/* --- who they are ---------------------------------------------------------------------------- */
+
+static const struct {
+        const char *key, *file;
+} tls_files[TLS_FILES] = {
+        [TLS_CA] = {"CA",          "ca.pem"  },
+        [TLS_CERTIFICATE] = {"Certificate", "node.pem"},
+        [TLS_KEY] = {"Key",         "node.key"},
+};
+
+int listen_conf_set_tls_file(void *target, const struct conf_value *v, struct err *e)
+{
+        struct tls_conf *t = &((struct listen_conf *)target)->tls;
+        char *copy = NULL;
+        size_t i = 0;
+
+        while (!streq(tls_files[i].key, v->key))
+                i++;
+        if (*v->value && *v->value != '/')
+                return err_set(e, -EINVAL, "'%s' is not an absolute path", v->value);
+        if (*v->value) {
+                copy = strdup(v->value);
+                if (!copy)
+                        return -ENOMEM;
+        }
+        free(t->paths[i]);
+        t->paths[i] = copy;
+        return 0;
+}
+
+/* A pattern would not be one: certificates with a "*" in their name exist. */
+int listen_conf_add_master(void *target, const struct conf_value *v, struct err *e)
+{
+        static const struct names_rule rule = {AUTHORITY_MASTERS_MAX, "*?/", "a certificate"};
+        struct authority *a = &((struct listen_conf *)target)->authority;
+
+        return add_names(a->masters, &a->n_masters, v->value, &rule, e);
+}
+
+static bool any_is_named(const struct tls_conf *t)
+{
+        for (size_t i = 0; i < TLS_FILES; i++)
+                if (t->paths[i])
+                        return true;
+        return false;
+}
+
+/* Return: how many there are. What cannot even be seen counts: it is not missing. */
+static size_t count_existing(const char *const paths[static TLS_FILES], struct tls_conf *t)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < TLS_FILES; i++) {
+                if (access(paths[i], F_OK) == 0 || errno != ENOENT)
+                        n++;
+                else
+                        (void)err_set(&t->fault, -ENOENT, "%s is missing", paths[i]);
+        }
+        return n;
+}
+
+/* Return: what keeps a daemon from starting. */
+static int load_tls_files(struct tls_conf *t, const char *const paths[static TLS_FILES],
+                          struct err *e)
+{
+        bool named = any_is_named(t);
+        size_t n = count_existing(paths, t);
+        int k;
+
+        if (n == 0)
+                t->fault.code = 0;
+        if (n < TLS_FILES && !named)
+                return 0;
+        k = tls_files_load(&t->files, paths, &t->fault);
+        t->state = k >= 0 ? TLS_STATE_ON : TLS_STATE_UNUSABLE;
+        if (k >= 0)
+                t->fault.code = 0;
+        if (k >= 0 || (k != -ENOMEM && !named))
+                return 0;
+        return err_set(e, k, "[TLS]: %s", t->fault.text);
+}
+
+static int load_tls(struct listen_conf *c, struct err *e)
+{
+        const char *paths[TLS_FILES];
+        char defaults[TLS_FILES][PATH_MAX];
+        struct tls_conf *t = &c->tls;
+        int k;
+
+        for (size_t i = 0; i < TLS_FILES; i++) {
+                (void)snprintf(defaults[i], PATH_MAX, "%s/%s", t->directory, tls_files[i].file);
+                paths[i] = t->paths[i] ? t->paths[i] : defaults[i];
+        }
+        k = load_tls_files(t, paths, e);
+        if (k >= 0 && t->state == TLS_STATE_ON && t->files.self.n_roles)
+                memcpy(c->authority.cluster, t->files.self.roles[0].cluster, TLS_CLUSTER_MAX);
+        return k;
+}
+
+const struct tls_files *listen_conf_tls(const struct listen_conf *c)
+{
+        return c->tls.state == TLS_STATE_ON ? &c->tls.files : NULL;
 }
 
 /* --- how much -------------------------------------------------------------------------------- */
@@ -253,28 +371,63 @@ static int add_own_names(struct authority *a, const char *name)
         int k = 0;
 
         if (gethostname(kernel_name, sizeof(kernel_name) - 1) == 0 && *kernel_name)
-                k = add_host(a, kernel_name, strlen(kernel_name));
-        return k < 0 || !name ? k : add_host(a, name, strlen(name));
+                k = add_name(a->hosts, &a->n_hosts, kernel_name, strlen(kernel_name));
+        return k < 0 || !name ? k : add_name(a->hosts, &a->n_hosts, name, strlen(name));
+}
+
+/* @address is not local. */
+static int check_open_door(const struct listen_conf *c, const char *address, struct err *e)
+{
+        if (c->tls.state == TLS_STATE_UNUSABLE)
+                return err_set(e, -EINVAL, "%s cannot be served: %s", address, c->tls.fault.text);
+        if (c->tls.state == TLS_STATE_ON)
+                return 0;
+        if (!c->authority.insecure)
+                return err_set(e, -EINVAL,
+                               "%s can be reached from other machines, in plain text: that needs "
+                               "certificates ([TLS]), or Insecure=yes (--insecure)",
+                               address);
+        if (!c->authority.n_networks)
+                return err_set(e, -EINVAL,
+                               "nobody may ask at %s: name networks with AllowFrom= (--allow)",
+                               address);
+        return 0;
 }
 
 int listen_conf_check(struct listen_conf *c, const char *name, struct err *e)
 {
         char text[SOCK_ADDRESS_MAX];
+        int k = load_tls(c, e);
 
-        for (size_t i = 0; i < c->n_listen; i++) {
-                if (sock_address_is_local(&c->listen[i]))
-                        continue;
-                sock_address_format(text, &c->listen[i]);
-                if (!c->authority.insecure)
-                        return err_set(e, -EINVAL,
-                                       "%s can be reached from other machines, in plain text: that "
-                                       "needs Insecure=yes (--insecure)",
-                                       text);
-                if (!c->authority.n_networks)
-                        return err_set(
-                                e, -EINVAL,
-                                "nobody may ask at %s: name networks with AllowFrom= (--allow)",
-                                text);
-        }
-        return add_own_names(&c->authority, name);
+        for (size_t i = 0; k >= 0 && i < c->n_listen; i++)
+                if (!sock_address_is_local(&c->listen[i]))
+                        k = check_open_door(c, sock_address_format(text, &c->listen[i]), e);
+        return k < 0 ? k : add_own_names(&c->authority, name);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+        return streq(str_or(a, ""), str_or(b, ""));
+}
+
+static bool same_tls(const struct tls_conf *a, const struct tls_conf *b)
+{
+        const struct tls_files *x = &a->files, *y = &b->files;
+
+        return a->state == b->state && same_text(x->ca_pem, y->ca_pem) &&
+               same_text(x->certificate_pem, y->certificate_pem) &&
+               same_text(x->key_pem, y->key_pem);
+}
+
+bool listen_conf_same_listeners(const struct listen_conf *a, const struct listen_conf *b)
+{
+        char one[SOCK_ADDRESS_MAX], other[SOCK_ADDRESS_MAX];
+
+        if (a->n_listen != b->n_listen)
+                return false;
+        for (size_t i = 0; i < a->n_listen; i++)
+                if (!streq(sock_address_format(one, &a->listen[i]),
+                           sock_address_format(other, &b->listen[i])))
+                        return false;
+        return memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0 && same_tls(&a->tls, &b->tls);
 }

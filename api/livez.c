@@ -3,16 +3,20 @@
 #include "api/livez.h"
 #include "api/node_answer.h"
 
+int livez_answer(struct reply *r, const char *daemon, uint64_t beat_age_usec, uint64_t max_age_usec)
+{
+        reply_header(r, "Cache-Control", "no-cache");
+        if (beat_age_usec > max_age_usec)
+                return reply_text(r, 503, "%s's loop has been stuck for %u s", daemon,
+                                  (unsigned)(beat_age_usec / USEC_PER_SEC));
+        return reply_text(r, 200, "ok");
+}
+
 static int get_livez(const struct request *q, struct reply *r)
 {
         const struct node_host *host = q->host;
-        uint64_t age = feed_beat_age(host->feed);
 
-        reply_header(r, "Cache-Control", "no-cache");
-        if (age > FEED_BEAT_MAX_AGE_USEC)
-                return reply_text(r, 503, "diag-agentd's loop has been stuck for %u s",
-                                  (unsigned)(age / USEC_PER_SEC));
-        return reply_text(r, 200, "ok");
+        return livez_answer(r, "diag-agentd", feed_beat_age(host->feed), FEED_BEAT_MAX_AGE_USEC);
 }
 
 const struct route livez_routes[] = {

@@ -8,6 +8,7 @@
 #include "api/exposition.h"
 #include "api/metrics.h"
 #include "api/node_answer.h"
+#include "api/process_figures.h"
 #include "api/server.h"
 #include "base/mono.h"
 
@@ -369,6 +370,8 @@ static int get_metrics(const struct request *q, struct reply *r)
         metrics_write_node(&out, &v);
         server_stats(host->server, &stats);
         metrics_write_server(&out, &stats);
+        request_times_write(&out, server_times(host->server));
+        process_figures_write(&out);
         reply_header(r, "Cache-Control", "no-cache");
         return reply_blob(r, 200, EXPOSITION_CONTENT_TYPE, blob_new_take(&out));
 }

@@ -16,8 +16,8 @@ LIST_HEAD(parked_list, parked_entry);
 struct parked {
         pthread_mutex_t lock; /* all below */
         pthread_cond_t changed;
-        struct parked_list waiting, due;
-        size_t n_waiting, n_counted; /* counted: those that the limit is for */
+        struct parked_list waiting, apart, due; /* apart: they wait with a key */
+        size_t n_waiting, n_counted;            /* counted: those that the limit is for */
         unsigned n_max, n_peer_max;
         uint64_t n_parked, n_refused;
         uint64_t ticket;
@@ -34,18 +34,18 @@ static void make_due(struct parked *p, struct parked_entry *e)
         p->n_counted -= e->share != PARKED_PRIVILEGED;
 }
 
-static void make_all_due(struct parked *p)
+static void make_all_due(struct parked *p, struct parked_list *list)
 {
-        while (!LIST_EMPTY(&p->waiting))
-                make_due(p, LIST_FIRST(&p->waiting));
+        while (!LIST_EMPTY(list))
+                make_due(p, LIST_FIRST(list));
 }
 
 /* Return: when the next one of those that go on waiting is due. */
-static uint64_t make_expired_due(struct parked *p, uint64_t now)
+static uint64_t make_expired_due(struct parked *p, struct parked_list *list, uint64_t now)
 {
         uint64_t next = USEC_INFINITY;
 
-        for (struct parked_entry *e = LIST_FIRST(&p->waiting), *after; e; e = after) {
+        for (struct parked_entry *e = LIST_FIRST(list), *after; e; e = after) {
                 after = LIST_NEXT(e, link);
                 if (e->until_mono_usec <= now)
                         make_due(p, e);
@@ -71,10 +71,13 @@ static void *parked_thread(void *userdata)
 
         pthread_mutex_lock(&p->lock);
         while (!p->stopping) {
-                uint64_t next = make_expired_due(p, now_mono_usec());
+                uint64_t now = now_mono_usec();
+                uint64_t next = make_expired_due(p, &p->waiting, now);
+                uint64_t next_apart = make_expired_due(p, &p->apart, now);
 
                 if (LIST_EMPTY(&p->due))
-                        cond_wait_until(&p->changed, &p->lock, next);
+                        cond_wait_until(&p->changed, &p->lock,
+                                        next < next_apart ? next : next_apart);
                 else
                         resume_first(p);
         }
@@ -92,6 +95,7 @@ int parked_new(struct parked **ret)
         p->n_max = PARKED_MAX;
         p->n_peer_max = PARKED_PEER_MAX;
         LIST_INIT(&p->waiting);
+        LIST_INIT(&p->apart);
         LIST_INIT(&p->due);
         pthread_mutex_init(&p->lock, NULL);
         cond_init_mono(&p->changed);
@@ -116,7 +120,7 @@ struct parked *parked_free(struct parked *p)
         pthread_cond_signal(&p->changed);
         pthread_mutex_unlock(&p->lock);
         pthread_join(p->thread, NULL);
-        assert(LIST_EMPTY(&p->waiting) && LIST_EMPTY(&p->due));
+        assert(p->n_waiting == 0 && LIST_EMPTY(&p->due));
         pthread_cond_destroy(&p->changed);
         pthread_mutex_destroy(&p->lock);
         free(p);
@@ -141,17 +145,28 @@ uint64_t parked_ticket(struct parked *p)
         return ticket;
 }
 
+struct tally {
+        unsigned n, n_loopback; /* of one client, and of all loopback addresses */
+};
+
+static void count_list(struct tally *t, const struct parked_list *list, const struct peer *peer)
+{
+        const struct parked_entry *e;
+
+        LIST_FOREACH (e, list, link) {
+                t->n += e->share == PARKED_ORDINARY && peer_same(&e->peer, peer);
+                t->n_loopback += e->share == PARKED_ORDINARY && peer_is_loopback(&e->peer);
+        }
+}
+
 static bool client_has_room(const struct parked *p, const struct peer *peer)
 {
         unsigned n_max_loopback = (p->n_max + PARKED_LOOPBACK_SHARE - 1) / PARKED_LOOPBACK_SHARE;
-        const struct parked_entry *e;
-        unsigned n = 0, n_loopback = 0;
+        struct tally t = {0};
 
-        LIST_FOREACH (e, &p->waiting, link) {
-                n += e->share == PARKED_ORDINARY && peer_same(&e->peer, peer);
-                n_loopback += e->share == PARKED_ORDINARY && peer_is_loopback(&e->peer);
-        }
-        return n < p->n_peer_max && (!peer_is_loopback(peer) || n_loopback < n_max_loopback);
+        count_list(&t, &p->waiting, peer);
+        count_list(&t, &p->apart, peer);
+        return t.n < p->n_peer_max && (!peer_is_loopback(peer) || t.n_loopback < n_max_loopback);
 }
 
 static bool has_room(const struct parked *p, const struct parked_entry *e)
@@ -173,7 +188,7 @@ bool parked_add(struct parked *p, struct parked_entry *e, uint64_t ticket, uint6
         }
         if (added) {
                 e->until_mono_usec = until_mono_usec;
-                LIST_INSERT_HEAD(&p->waiting, e, link);
+                LIST_INSERT_HEAD(e->key ? &p->apart : &p->waiting, e, link);
                 e->waiting = true;
                 p->n_waiting++;
                 p->n_counted += e->share != PARKED_PRIVILEGED;
@@ -209,7 +224,22 @@ void parked_wake(struct parked *p)
 {
         pthread_mutex_lock(&p->lock);
         p->ticket++;
-        make_all_due(p);
+        make_all_due(p, &p->waiting);
+        if (!LIST_EMPTY(&p->due))
+                pthread_cond_signal(&p->changed);
+        pthread_mutex_unlock(&p->lock);
+}
+
+/* The ticket is for who is about to park with it; a few others may look again in vain. */
+void parked_wake_key(struct parked *p, const void *key)
+{
+        pthread_mutex_lock(&p->lock);
+        p->ticket++;
+        for (struct parked_entry *e = LIST_FIRST(&p->apart), *after; e; e = after) {
+                after = LIST_NEXT(e, link);
+                if (e->key == key)
+                        make_due(p, e);
+        }
         if (!LIST_EMPTY(&p->due))
                 pthread_cond_signal(&p->changed);
         pthread_mutex_unlock(&p->lock);
@@ -219,7 +249,8 @@ void parked_close(struct parked *p)
 {
         pthread_mutex_lock(&p->lock);
         p->closed = true;
-        make_all_due(p);
+        make_all_due(p, &p->waiting);
+        make_all_due(p, &p->apart);
         pthread_cond_signal(&p->changed);
         pthread_mutex_unlock(&p->lock);
 }

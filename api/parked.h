@@ -30,8 +30,9 @@ enum parked_share {
 struct parked_entry {
         LIST_ENTRY(parked_entry) link; /* owner: struct parked */
         uint64_t until_mono_usec;
-        struct peer peer; /* whose it is; set by the owner, as are share and resume */
+        struct peer peer; /* whose it is; set by the owner, as are share, key and resume */
         enum parked_share share;
+        const void *key;       /* what it waits for; set by the owner. NULL: for any change */
         bool waiting, hung_up; /* struct parked's, to be zeroed before the first parked_add() */
         void (*resume)(struct parked_entry *e); /* parking thread, once, after removal */
 };
@@ -66,8 +67,14 @@ void parked_hang_up(struct parked *p, struct parked_entry *e);
 /** parked_has_hung_up() - a handler must answer now */
 bool parked_has_hung_up(struct parked *p, const struct parked_entry *e);
 
-/** parked_wake() - something changed: everybody looks again. */
+/** parked_wake() - something changed: everybody looks again, but for those who wait with a key. */
 void parked_wake(struct parked *p);
+
+/**
+ * parked_wake_key() - who waits with @key looks again, and nobody else
+ * @key: not NULL; only compared: what it points to may be gone
+ */
+void parked_wake_key(struct parked *p, const void *key);
 
 /** parked_close() - everybody looks again, and nobody parks from now on. */
 void parked_close(struct parked *p);

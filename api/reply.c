@@ -14,6 +14,7 @@ void reply_done(struct reply *r)
 {
         blob_unref(r->body);
         blob_unref(r->tail);
+        rope_unref(r->rope);
         *r = (struct reply){};
 }
 
@@ -37,19 +38,39 @@ void reply_header(struct reply *r, const char *name, const char *fmt, ...)
         scrub(r->headers[r->n_headers++].value);
 }
 
-int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken)
+static void begin_body(struct reply *r, unsigned status, const char *content_type)
 {
         assert(r->status == 0 && r->park_until_mono_usec == 0);
-        if (!taken)
-                return -ENOMEM;
         r->status = status;
         r->content_type = content_type;
-        r->body = taken;
         if (strncmp(content_type, "text/", strlen("text/")) == 0)
                 reply_header(r, "X-Content-Type-Options", "nosniff");
         else if (status == 200 && streq(content_type, "application/json"))
                 reply_header(r, "Cache-Control", "no-cache");
+}
+
+int reply_blob(struct reply *r, unsigned status, const char *content_type, struct blob *taken)
+{
+        if (!taken)
+                return -ENOMEM;
+        begin_body(r, status, content_type);
+        r->body = taken;
         return 0;
+}
+
+int reply_rope(struct reply *r, unsigned status, const char *content_type, struct rope *taken)
+{
+        if (!taken)
+                return -ENOMEM;
+        begin_body(r, status, content_type);
+        r->rope = taken;
+        return 0;
+}
+
+void reply_may_encode(struct reply *r)
+{
+        r->may_encode = true;
+        reply_header(r, "Vary", "Accept-Encoding");
 }
 
 int reply_blobs(struct reply *r, unsigned status, const char *content_type, struct blob *taken,
@@ -76,12 +97,18 @@ static uint64_t size_of(const struct blob *b)
 
 uint64_t reply_size(const struct reply *r)
 {
-        return size_of(r->body) + size_of(r->tail);
+        return size_of(r->body) + size_of(r->tail) + (r->rope ? rope_size(r->rope) : 0);
 }
 
 uint64_t reply_own_size(const struct reply *r)
 {
-        return (r->body && blob_is_shared(r->body) ? 0 : size_of(r->body)) + size_of(r->tail);
+        uint64_t n = size_of(r->tail);
+
+        if (r->body && !blob_is_shared(r->body))
+                n += blob_size(r->body);
+        if (r->rope && !rope_is_shared(r->rope))
+                n += rope_own_bytes(r->rope);
+        return n;
 }
 
 int reply_json(struct reply *r, unsigned status, struct buf *b)
@@ -159,4 +186,10 @@ int reply_park(struct reply *r, uint64_t until_mono_usec)
         assert(r->status == 0 && until_mono_usec > 0);
         r->park_until_mono_usec = until_mono_usec;
         return 0;
+}
+
+int reply_park_for(struct reply *r, uint64_t until_mono_usec, const void *key)
+{
+        r->park_key = key;
+        return reply_park(r, until_mono_usec);
 }

@@ -5,7 +5,7 @@
  * returns 0, so that answering is one statement, or -ENOMEM, for which the server sends a bare 500.
  */
 
-#include "base/blob.h"
+#include "base/rope.h"
 
 #define REPLY_HEADERS_MAX 12u
 
@@ -14,6 +14,8 @@ struct reply {
         const char *content_type;
         struct blob *body; /* owned; NULL: empty */
         struct blob *tail; /* owned; the rest of the body; NULL: none */
+        struct rope *rope; /* owned; the body in place of these two; NULL: none */
+        bool may_encode;   /* see reply_may_encode() */
         struct {
                 const char *name; /* static */
                 char value[256];
@@ -22,6 +24,7 @@ struct reply {
         const char *location; /* of a redirect; borrowed until the reply has been sent */
         uint64_t
                 park_until_mono_usec; /* > 0: not answered, ask again when something changed or then */
+        const void *park_key;         /* see reply_park_for() */
 };
 
 void reply_done(struct reply *r);
@@ -40,10 +43,20 @@ int reply_blob(struct reply *r, unsigned status, const char *content_type, struc
 int reply_blobs(struct reply *r, unsigned status, const char *content_type, struct blob *taken,
                 struct blob *tail);
 
+/** reply_rope() - likewise; of a large body, most of which others have, too */
+int reply_rope(struct reply *r, unsigned status, const char *content_type, struct rope *taken);
+
+/**
+ * reply_may_encode() - this body may be sent compressed, to who wants that
+ *
+ * Of JSON and text only. Adds Vary: Accept-Encoding, which belongs to a 304, too. At most once a reply.
+ */
+void reply_may_encode(struct reply *r);
+
 /** reply_size() - bytes of the body */
 uint64_t reply_size(const struct reply *r);
 
-/** reply_own_size() - of these, the bytes that nobody but this reply has */
+/** reply_own_size() - bytes of memory that nobody but this reply has; the blobs of a rope are others' */
 uint64_t reply_own_size(const struct reply *r);
 
 /** reply_json() - takes what @b holds; "application/json", without charset, as clients compare it. */
@@ -73,3 +86,9 @@ int reply_moved(struct reply *r, const char *location, bool page);
  * The handler must not park again after its own deadline has passed.
  */
 int reply_park(struct reply *r, uint64_t until_mono_usec);
+
+/**
+ * reply_park_for() - likewise, for one thing that concerns nobody else
+ * @key: the handler runs again when parked_wake_key() is called with it; parked_wake() is not for it
+ */
+int reply_park_for(struct reply *r, uint64_t until_mono_usec, const void *key);

@@ -22,6 +22,7 @@
 #include "api/acceptor.h"
 #include "api/cond.h"
 #include "api/connections.h"
+#include "api/encoding.h"
 #include "api/errand.h"
 #include "api/gate.h"
 #include "api/head.h"
@@ -44,7 +45,7 @@
 struct endpoint {
         struct server *server;
         struct listener listener;
-        struct MHD_Daemon *daemon;
+        struct MHD_Daemon *daemon, *tls_daemon; /* tls_daemon: NULL where TLS is not spoken */
         _Atomic unsigned n_open;
         _Atomic unsigned n_ordinary; /* of these, all who may not have the reserve */
         _Atomic unsigned n_loopback; /* of these, those from a loopback address */
@@ -58,6 +59,8 @@ struct server {
         struct gate *gate;
         struct connections *connections;
         struct acceptor *acceptor;
+        const struct tls_files *tls_files; /* borrowed while listeners are opened */
+        bool speaks_tls;
         struct endpoint endpoints[SERVER_LISTENERS_MAX];
         size_t n_endpoints; /* under the lock, but for the thread that adds them */
         unsigned n_places;  /* connections that the process can have */
@@ -67,6 +70,7 @@ struct server {
         _Atomic uint64_t
                 n_held_bytes; /* of answers that were made for one, and are not taken yet */
         struct server_counters counters;
+        struct request_times times;
 
         pthread_mutex_t lock; /* all below */
         pthread_cond_t quieter;
@@ -90,9 +94,10 @@ struct client {
         struct endpoint *endpoint;
         struct MHD_Connection *mhd;
         struct authority_caller caller;
-        LIST_ENTRY(client) link; /* owner: struct server, on_the_way */
-        int fd;                  /* libmicrohttpd's */
-        bool ordinary, loopback; /* how it is counted for its listener */
+        struct tls_peer *tls_peer; /* that of the caller, once it has been looked at */
+        LIST_ENTRY(client) link;   /* owner: struct server, on_the_way */
+        int fd;                    /* libmicrohttpd's */
+        bool ordinary, loopback;   /* how it is counted for its listener */
 
         enum exchange exchange;
         bool busy, target_too_long;
@@ -173,12 +178,59 @@ static struct MHD_Response *response_with_parts(struct reply *r)
         return response;
 }
 
+/* Somebody who reads a rope. */
+struct rope_reader {
+        struct rope *rope;
+        struct rope_cursor cursor;
+};
+
+/* The library asks for one block after the other, and never for one again. */
+static ssize_t read_rope(void *reader, uint64_t offset, char *block, size_t n)
+{
+        struct rope_reader *r = reader;
+        size_t n_read = rope_read(r->rope, &r->cursor, block, n);
+
+        (void)offset;
+        return n_read > 0 ? (ssize_t)n_read : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void release_rope(void *reader)
+{
+        struct rope_reader *r = reader;
+
+        rope_unref(r->rope);
+        free(r);
+}
+
+/*
+ * In blocks, and not as one vector: the library (0.9.75) copies a vector into the memory of its connection,
+ * hangs up when it does not fit there, and over TLS makes a record of each of its elements.
+ */
+static struct MHD_Response *response_with_rope(struct reply *r)
+{
+        struct rope_reader *reader = calloc(1, sizeof(*reader));
+        struct MHD_Response *response;
+
+        if (!reader)
+                return NULL;
+        response = MHD_create_response_from_callback(rope_size(r->rope), SERVER_ROPE_BLOCK_BYTES,
+                                                     read_rope, reader, release_rope);
+        if (!response) {
+                free(reader);
+                return NULL;
+        }
+        reader->rope = TAKE_PTR(r->rope);
+        return response;
+}
+
 /* The body is the blobs' bytes, without a copy; the response holds the references now. */
 static struct MHD_Response *response_with_body(struct reply *r)
 {
         static char nothing[1];
         struct MHD_Response *response;
 
+        if (r->rope)
+                return response_with_rope(r);
         if (r->tail)
                 return response_with_parts(r);
         if (!r->body)
@@ -236,7 +288,9 @@ static bool client_hold_bytes(struct client *c, uint64_t n)
 
 static void client_hold_answer(struct client *c)
 {
-        if (client_hold_bytes(c, reply_own_size(&c->reply)))
+        uint64_t n_block = c->reply.rope ? SERVER_ROPE_BLOCK_BYTES : 0;
+
+        if (client_hold_bytes(c, reply_own_size(&c->reply) + n_block))
                 return;
         server_count_refusal(&c->endpoint->server->counters, SERVER_REFUSAL_BUSY);
         reply_done(&c->reply);
@@ -254,6 +308,7 @@ static enum MHD_Result client_send(struct client *c)
         uint64_t n_bytes;
         enum MHD_Result r;
 
+        reply_encode(&c->reply, head_value(&c->head.accept_encoding));
         client_hold_answer(c);
         n_bytes = reply_size(&c->reply);
         server_count_answer(&s->counters, c->reply.status);
@@ -298,6 +353,12 @@ static enum parked_share share_of(const struct authority_verdict *v)
         return v->many ? PARKED_MANY : PARKED_ORDINARY;
 }
 
+/* Of the change that it asked for, however that ends, and whatever happens to it meanwhile. */
+static bool client_must_be_told(const struct client *c)
+{
+        return c->errand && !errand_only_reads(c->errand);
+}
+
 /*
  * Suspend first: the wake-up may come before parked_add() returns. When parking is refused the handler
  * runs again at once; it may try again if something has changed, else (too many wait, or we are
@@ -311,10 +372,11 @@ static enum MHD_Result client_park(struct client *c, uint64_t ticket)
         c->parked.resume = client_on_resume;
         c->parked.peer = c->connection.peer;
         c->parked.share = share_of(&c->request.caller);
+        c->parked.key = c->reply.park_key;
         c->request.may_park = true;
         connection_enter(s->connections, &c->connection, CONNECTION_PAUSED);
         server_count(s, &s->n_suspended, 1);
-        if (!c->errand) /* what was begun for it is to be told to the end, and takes nobody's place */
+        if (!client_must_be_told(c)) /* who must be takes nobody's place */
                 connections_watch(s->connections, &c->connection);
         MHD_suspend_connection(c->mhd);
         if (parked_add(p, &c->parked, ticket, c->reply.park_until_mono_usec))
@@ -361,6 +423,40 @@ static int client_refuse(struct client *c, enum server_refusal why, const char *
                             server_refusal_to_string(why), text);
 }
 
+/* NULL: it speaks no TLS. */
+static void *tls_session_of(struct MHD_Connection *mhd)
+{
+        const union MHD_ConnectionInfo *info;
+
+        info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        return info ? info->tls_session : NULL;
+}
+
+/* After the handshake. Out of memory, nobody has been looked at, and is nobody. */
+static void client_take_certificate(struct client *c)
+{
+        void *session = tls_session_of(c->mhd);
+
+        c->tls_peer = session ? malloc(sizeof(*c->tls_peer)) : NULL;
+        if (!c->tls_peer)
+                return;
+        tls_peer_from_session(c->tls_peer, session);
+        c->caller.certificate = c->tls_peer;
+        if (gate_judge(c->endpoint->server->gate, &c->caller).many)
+                connections_exempt(c->endpoint->server->connections, &c->connection);
+}
+
+/* Connections live long, and requests wait: it may have become too late for a certificate meanwhile. */
+static void client_look_at_certificate(struct client *c)
+{
+        if (!c->caller.tls)
+                return;
+        if (!c->tls_peer)
+                client_take_certificate(c);
+        if (c->tls_peer)
+                tls_peer_look_again(c->tls_peer, now_wall_usec());
+}
+
 /*
  * Is it still so that this one may do this? An answer is in the reply when not. Who was let in to change
  * something is told how that ended.
@@ -369,8 +465,9 @@ static bool client_may(struct client *c, const char *method)
 {
         enum authority_class needs = gate_needs(c->match.route->least);
 
-        if (c->errand)
+        if (client_must_be_told(c))
                 return true;
+        client_look_at_certificate(c);
         c->request.caller = gate_judge(c->endpoint->server->gate, &c->caller);
         if (c->request.caller.class >= needs)
                 return true;
@@ -399,6 +496,8 @@ static enum MHD_Result client_handle(struct client *c, const char *method)
                 reply_done(&c->reply);
                 reply_empty(&c->reply, 500);
         }
+        request_times_count(&c->endpoint->server->times, c->match.route, c->reply.status,
+                            now_mono_usec() - c->request.received_mono_usec);
         return client_send(c);
 }
 
@@ -565,6 +664,8 @@ static enum MHD_Result client_on_head(struct client *c, const char *method, cons
         c->exchange = EXCHANGE_BODY;
         if (fault)
                 return client_end_with(c, fault);
+        client_look_at_certificate(c);
+        gate_take_forwarded(s->gate, &c->caller, &c->head);
         if (client_route(c, method) < 0)
                 reply_done(&c->reply);
         return MHD_YES;
@@ -729,18 +830,45 @@ static enum server_refusal client_take_place(struct client *c)
         return SERVER_REFUSAL_NONE;
 }
 
+/* Return: does TLS have to be spoken with it? Or -errno: it is gone already. */
+static int must_speak_tls(const struct server *s, int fd)
+{
+        struct sock_address local = {.n = sizeof(local.storage)};
+
+        if (!s->speaks_tls)
+                return false;
+        if (getsockname(fd, &local.sa, &local.n) < 0)
+                return -errno;
+        return !sock_address_is_local(&local);
+}
+
+static int client_take_caller(struct client *c, int fd)
+{
+        int tls, r = authority_caller_from_fd(&c->caller, fd);
+
+        if (r < 0)
+                return r;
+        tls = must_speak_tls(c->endpoint->server, fd);
+        if (tls < 0)
+                return tls;
+        c->caller.tls = tls;
+        return 0;
+}
+
 /* NULL: out of memory; or gone already, or one too many. */
 static struct client *client_new(struct endpoint *p, int fd)
 {
         struct client *c = calloc(1, sizeof(*c));
         enum server_refusal why;
 
-        if (!c || authority_caller_from_fd(&c->caller, fd) < 0) {
+        if (!c)
+                return NULL;
+        c->endpoint = p;
+        c->fd = fd;
+        if (client_take_caller(c, fd) < 0) {
                 free(c);
                 return NULL;
         }
-        c->endpoint = p;
-        c->fd = fd;
         why = client_take_place(c);
         if (why != SERVER_REFUSAL_NONE) {
                 server_count_refusal(&p->server->counters, why);
@@ -759,6 +887,7 @@ static void client_free(struct client *c)
         connections_remove(s->connections, &c->connection);
         endpoint_count(c->endpoint, c, -1);
         acceptor_poke(s->acceptor);
+        free(c->tls_peer);
         free(c);
 }
 
@@ -818,6 +947,7 @@ static void on_accepted(void *listener, int fd)
         struct endpoint *p = listener;
         struct server *s = p->server;
         const struct sock_address *peer;
+        struct MHD_Daemon *daemon;
         struct client *c;
 
         server_drop_on_the_way(s, fd);
@@ -829,7 +959,8 @@ static void on_accepted(void *listener, int fd)
         }
         server_put_on_the_way(s, c);
         peer = &c->caller.peer; /* it is copied before @c can go */
-        if (MHD_add_connection(p->daemon, fd, &peer->sa, peer->n) != MHD_YES)
+        daemon = c->caller.tls ? p->tls_daemon : p->daemon;
+        if (MHD_add_connection(daemon, fd, &peer->sa, peer->n) != MHD_YES)
                 server_drop_on_the_way(s, fd);
 }
 
@@ -853,6 +984,8 @@ static void on_connection(void *userdata, struct MHD_Connection *mhd, void **soc
         if (!c)
                 return;
         c->mhd = mhd;
+        if (tls_session_of(mhd))
+                tls_session_bound(tls_session_of(mhd));
         connections_begin(p->server->connections, &c->connection, fd);
 }
 
@@ -979,7 +1112,7 @@ static unsigned mhd_timeout(const struct server_limits *l)
  * Left alone on purpose: post processor, digest authentication, cookies, upgrade. The library's limit is
  * never met, because it counts a connection a moment longer than we do.
  */
-static struct MHD_Daemon *start_daemon(struct endpoint *p)
+static struct MHD_Daemon *start_daemon(struct endpoint *p, const struct tls_files *tls)
 {
         const struct server_limits *l = &p->server->options.limits;
         const struct MHD_OptionItem options[] = {
@@ -992,11 +1125,39 @@ static struct MHD_Daemon *start_daemon(struct endpoint *p)
                 {MHD_OPTION_CONNECTION_TIMEOUT,      mhd_timeout(l),          NULL     },
                 {MHD_OPTION_END,                     0,                       NULL     },
         };
+        /* With a CA it asks for a certificate; whether one comes, and which, it does not care. */
+        const struct MHD_OptionItem tls_options[] = {
+                {MHD_OPTION_HTTPS_MEM_TRUST,  0, tls ? tls->ca_pem : NULL         },
+                {MHD_OPTION_HTTPS_MEM_CERT,   0, tls ? tls->certificate_pem : NULL},
+                {MHD_OPTION_HTTPS_MEM_KEY,    0, tls ? tls->key_pem : NULL        },
+                {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)TLS_PRIORITIES           },
+                {MHD_OPTION_END,              0, NULL                             },
+        };
+        unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+                         MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET | (tls ? MHD_USE_TLS : 0);
 
-        return MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-                                        MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET,
-                                0, NULL, NULL, on_request, NULL, MHD_OPTION_ARRAY, options,
+        return MHD_start_daemon(flags, 0, NULL, NULL, on_request, NULL, MHD_OPTION_ARRAY, options,
+                                tls ? MHD_OPTION_ARRAY : MHD_OPTION_END, tls_options,
                                 MHD_OPTION_END);
+}
+
+/* A socket for all addresses needs both. So one for a single address of others has a thread too many. */
+static bool endpoint_start_daemons(struct endpoint *p)
+{
+        const struct tls_files *tls = p->server->tls_files;
+        bool needs_tls = tls && !sock_address_is_local(&p->listener.address);
+
+        p->daemon = start_daemon(p, NULL);
+        p->tls_daemon = needs_tls ? start_daemon(p, tls) : NULL;
+        return p->daemon && (p->tls_daemon || !needs_tls);
+}
+
+static void endpoint_stop_daemons(struct endpoint *p)
+{
+        if (p->daemon)
+                MHD_stop_daemon(p->daemon);
+        if (p->tls_daemon)
+                MHD_stop_daemon(p->tls_daemon);
 }
 
 /* All listeners share the descriptors; none can take those of another. */
@@ -1026,14 +1187,15 @@ static int server_serve(struct server *s, struct endpoint *p, struct err *e)
         p->server = s;
         p->n_open = p->n_ordinary = p->n_loopback = 0;
         p->n_total = 0;
-        p->daemon = start_daemon(p);
-        if (!p->daemon)
+        if (!endpoint_start_daemons(p)) {
+                endpoint_stop_daemons(p);
                 return err_set(e, -EIO, "cannot serve %s: libmicrohttpd does not start",
                                sock_address_format(text, &p->listener.address));
+        }
         server_share_places(s, s->n_endpoints + 1);
         r = acceptor_add(s->acceptor, p->listener.fd, p);
         if (r < 0) {
-                MHD_stop_daemon(p->daemon);
+                endpoint_stop_daemons(p);
                 return err_set(e, r, "cannot serve %s: %s",
                                sock_address_format(text, &p->listener.address), strerror(-r));
         }
@@ -1049,6 +1211,12 @@ static struct endpoint *server_next_endpoint(struct server *s, struct err *e)
                 return &s->endpoints[s->n_endpoints];
         err_set(e, -E2BIG, "more than %u addresses to listen on", SERVER_LISTENERS_MAX);
         return NULL;
+}
+
+void server_use_tls(struct server *s, const struct tls_files *files)
+{
+        s->tls_files = files;
+        s->speaks_tls = true;
 }
 
 int server_listen(struct server *s, const struct sock_address *address, struct err *e)
@@ -1120,6 +1288,11 @@ void server_stats(struct server *s, struct server_stats *ret)
         }
 }
 
+const struct request_times *server_times(const struct server *s)
+{
+        return &s->times;
+}
+
 /* Stopping. */
 
 /* A request may be somewhere between the kernel and its head, so that one look is not enough. */
@@ -1162,7 +1335,7 @@ static void server_stop_daemons(struct server *s)
         struct client *c;
 
         for (size_t i = 0; i < s->n_endpoints; i++)
-                MHD_stop_daemon(s->endpoints[i].daemon);
+                endpoint_stop_daemons(&s->endpoints[i]);
         while ((c = LIST_FIRST(&s->on_the_way))) { /* it has closed them without a word */
                 LIST_REMOVE(c, link);
                 client_free(c);

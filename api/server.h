@@ -5,6 +5,11 @@
  * One libmicrohttpd daemon with one thread per listening socket; handlers run on these threads and
  * touch nothing but what is sealed and counted.
  *
+ * With certificates (server_use_tls()) it is TLS that is spoken, but over Unix sockets and where the address
+ * that was connected to is a loopback one; a socket that listens on all addresses has both, and two daemons.
+ * What the certificate of a client is worth is looked at with each request: without a good one he is
+ * nobody, unless his address may ask.
+ *
  * A client can use up what is its own: its connections (of one address, or of one uid), its places among
  * those who wait, the time of its requests. The rest is for others.
  *
@@ -20,11 +25,14 @@
  * An answer stays in memory until its reader has taken it, which he may put off for a minute. What many
  * read is there once; of answers that were made for one request there may be so many bytes, and who
  * would exceed them gets 503 instead, with Retry-After. Answers of up to SERVER_ANSWER_SMALL_BYTES are always
- * given. The kernel holds no more than SERVER_SEND_BYTES (as it counts: twice that) for a connection.
+ * given. Of a rope, one block counts for each reader. The kernel holds no more than SERVER_SEND_BYTES (as it
+ * counts: twice that) for a connection; four times as much doubles what one fast reader of a rope gets,
+ * and gives nothing to many.
  */
 
 #include "api/authority.h"
 #include "api/parked.h"
+#include "api/request_times.h"
 #include "api/route.h"
 #include "api/server_stats.h"
 #include "base/err.h"
@@ -45,6 +53,7 @@
 
 #define SERVER_ANSWER_SMALL_BYTES 4096u
 #define SERVER_SEND_BYTES         65536
+#define SERVER_ROPE_BLOCK_BYTES   65536
 
 #define SERVER_CONNECTION_BYTES 32768u /* request line and headers */
 #define SERVER_BODY_BYTES_MAX   65536u
@@ -63,6 +72,12 @@ struct server;
 
 /** server_new() - block no signals, open nothing yet. Call with signals blocked: threads inherit that. */
 int server_new(struct server **ret, const struct server_options *options, struct err *e);
+
+/**
+ * server_use_tls() - speak TLS with other machines, and plain HTTP no more
+ * @files: borrowed until the last listener has been opened. Before the first one is
+ */
+void server_use_tls(struct server *s, const struct tls_files *files);
 
 /**
  * server_listen() - bind, listen, answer
@@ -92,6 +107,9 @@ int server_set_authority(struct server *s, const struct authority *authority);
 
 /** server_stats() - what it has done so far. Any thread. */
 void server_stats(struct server *s, struct server_stats *ret);
+
+/** server_times() - how long its requests took; lives as long as the server. Any thread. */
+const struct request_times *server_times(const struct server *s);
 
 /**
  * server_free() - stop, and leave what is to come to the next server

@@ -10,6 +10,7 @@
 #include "api/v2_maintenance.h"
 #include "api/v2_node.h"
 #include "base/mono.h"
+#include "model/outputs_json.h"
 #include "model/report_json.h"
 
 static int spell_health(const struct request *q, struct reply *r, const struct feed_view *v)
@@ -18,6 +19,12 @@ static int spell_health(const struct request *q, struct reply *r, const struct f
         return reply_blob(
                 r, 200, "application/json",
                 diag_report_rendered(v->report, DIAG_MEMO_V2_HEALTH, diag_report_render_health));
+}
+
+static int spell_outputs(const struct request *q, struct reply *r, const struct feed_view *v)
+{
+        return reply_blob(r, 200, "application/json",
+                          diag_outputs_render(v->report, q->caller.output));
 }
 
 static int spell_full(const struct request *q, struct reply *r, const struct feed_view *v)
@@ -39,13 +46,16 @@ static int get_node(const struct request *q, struct reply *r)
 {
         static const struct node_spelling health = {.strong = true, .spell = spell_health};
         static const struct node_spelling full = {.strong = false, .spell = spell_full};
+        static const struct node_spelling outputs = {.strong = false, .spell = spell_outputs};
         char fields[16];
 
         if (!request_query(q, "fields", fields, sizeof(fields)) || streq(fields, "full"))
                 return node_answer(q, r, &full);
         if (streq(fields, "health"))
                 return node_answer(q, r, &health);
-        return reply_error(r, 400, "bad-fields", "fields is health or full");
+        if (streq(fields, "outputs"))
+                return node_answer(q, r, &outputs);
+        return reply_error(r, 400, "bad-fields", "fields is health, outputs or full");
 }
 
 static const struct diag_component *find(const struct request *q, const struct diag_report *report)

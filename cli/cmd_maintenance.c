@@ -1,6 +1,7 @@
 /*
  * diag maintenance: say that somebody works on a machine, take it back, or ask. The daemon keeps it and
- * ends it, so without one there is nobody to tell.
+ * ends it, so without one there is nobody to tell. Of another machine a master is told, who passes it on,
+ * or holds it himself for one that does not answer.
  */
 
 #include <errno.h>
@@ -12,15 +13,18 @@
 #include "base/parse.h"
 #include "cli/answer_json.h"
 #include "cli/client.h"
+#include "cli/path.h"
+#include "cli/refusal.h"
 #include "cli/term.h"
 #include "cli/verb.h"
 
-#define MAINTENANCE_PATH "/system/health/v2/node/maintenance"
-#define EXIT_REFUSED     1
+#define BASE         "/system/health/v2"
+#define EXIT_REFUSED 1
 
 struct call {
         const char *who; /* in complaints */
         struct client client;
+        const char *node;            /* NULL: this machine */
         const char *length, *reason; /* --for and --reason; NULL: not given */
         uint64_t for_usec;
         bool json;
@@ -74,9 +78,23 @@ static int say(const struct call *c, const struct diag_maintenance *m, uint64_t 
 static int say_failure(const struct call *c, int r, const struct err *e)
 {
         term_complain(c->who, "%s%s", e->text,
-                      r == CLIENT_NOBODY ? "; maintenance needs the running daemon"
-                                         : client_advice(&c->client, r));
+                      r == CLIENT_NOBODY && !c->node ? "; maintenance needs the running daemon"
+                                                     : client_advice(&c->client, r));
         return EXIT_COULD_NOT;
+}
+
+/* The master's words stand for themselves, and he may not know whom we mean. */
+static int say_refusal_of_master(const struct call *c, unsigned status, const struct buf *body)
+{
+        refusal_complain(&(struct refusal){
+                .who = c->who,
+                .client = &c->client,
+                .status = status,
+                .body = body,
+                .of = REFUSAL_OF_NODE,
+                .name = c->node,
+        });
+        return EXIT_REFUSED;
 }
 
 /* Who may is decided by who asks over the machine's own socket; over TCP it is nobody. A daemon that
@@ -103,7 +121,8 @@ static int handle_answer(const struct call *c, unsigned status, const struct buf
         int r = answer_from_json(&a, buf_cstr(body), body->n, &e);
 
         if (status != 200)
-                return say_refusal(c, status, &a);
+                return c->node ? say_refusal_of_master(c, status, body)
+                               : say_refusal(c, status, &a);
         if (r >= 0 && !a.tells_maintenance)
                 r = err_set(&e, -EBADMSG, "there is no maintenance in it");
         if (r < 0) {
@@ -111,16 +130,24 @@ static int handle_answer(const struct call *c, unsigned status, const struct buf
                               e.text);
                 return EXIT_COULD_NOT;
         }
+        if (c->node && streq(a.held_by, "aggregator"))
+                term_complain(c->who, "%s cannot be told itself: %s", c->node,
+                              a.maintenance ? "the masters hold it instead"
+                                            : "one that it holds itself goes on");
         return say(c, a.maintenance, now_wall_usec());
 }
 
 static int tell(const struct call *c, const char *method, const struct buf *request)
 {
-        _cleanup_(buf_done) struct buf body = {.max = ANSWER_JSON_MAX};
+        _cleanup_(buf_done) struct buf body = {.max = ANSWER_JSON_MAX}, path = {0};
         struct err e = {0};
-        unsigned status;
-        int r = client_call(&c->client, method, MAINTENANCE_PATH, request, &status, &body, &e);
+        unsigned status = 0;
+        int r;
 
+        buf_puts(&path, c->node ? BASE "/nodes/" : BASE "/node");
+        path_append_word(&path, str_or(c->node, ""));
+        buf_puts(&path, "/maintenance");
+        r = client_call(&c->client, method, buf_cstr(&path), request, &status, &body, &e);
         return r == 0 ? handle_answer(c, status, &body) : say_failure(c, r, &e);
 }
 
@@ -173,34 +200,34 @@ static const struct action {
 static void print_help(void)
 {
         printf("diag maintenance [OPTION...] - does somebody work on this machine?\n"
-               "diag maintenance start --for TIME --reason TEXT [OPTION...] - somebody does\n"
-               "diag maintenance stop [OPTION...] - nobody does any more\n"
+               "diag maintenance start [NODE] --for TIME --reason TEXT [OPTION...] - somebody does\n"
+               "diag maintenance stop [NODE] [OPTION...] - nobody does any more\n"
                "\n"
                "      --for TIME     when it ends by itself: 30min, 2h, 1d 12h; 7d at most\n"
                "      --reason TEXT  why, in one line\n"
-               "      --json         print it as JSON\n"
-               "      --url URL      whom to ask: http://HOST:PORT or unix:/PATH\n"
-               "                     (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"
+               "      --json         print it as JSON\n" CLIENT_OPTIONS_HELP
                "  -h, --help         this text\n"
                "\n"
+               "With NODE, an address, a hostname or an id, a master is told about that node; by\n"
+               "default this one: " CLIENT_CLUSTER ".\n"
                "What is unhealthy meanwhile stays so, and is acknowledged. To start and stop it takes\n"
                "root or a member of group diag.\n"
                "Exit status: 0 done, 1 refused, 2 could not ask. See diag(1).\n");
 }
 
-enum { OPTION_FOR = 256, OPTION_REASON, OPTION_JSON, OPTION_URL };
+enum { OPTION_FOR = 256, OPTION_REASON, OPTION_JSON };
 
 static const struct option options[] = {
         {"for",    required_argument, NULL, OPTION_FOR   },
         {"reason", required_argument, NULL, OPTION_REASON},
         {"json",   no_argument,       NULL, OPTION_JSON  },
-        {"url",    required_argument, NULL, OPTION_URL   },
+        CLIENT_LONG_OPTIONS,
         {"help",   no_argument,       NULL, 'h'          },
         {NULL,     0,                 NULL, 0            },
 };
 
 /* Returns -1 to go on, else an exit status. */
-static int parse_options(struct call *call, const char **ret_url, int argc, char *argv[])
+static int parse_options(struct call *call, struct client_options *whom, int argc, char *argv[])
 {
         int c;
 
@@ -215,14 +242,12 @@ static int parse_options(struct call *call, const char **ret_url, int argc, char
                 case OPTION_JSON:
                         call->json = true;
                         break;
-                case OPTION_URL:
-                        *ret_url = optarg;
-                        break;
                 case 'h':
                         print_help();
                         return 0;
                 default:
-                        return EXIT_COULD_NOT;
+                        if (!client_options_take(whom, c, optarg))
+                                return EXIT_COULD_NOT;
                 }
         return -1;
 }
@@ -254,27 +279,33 @@ static const struct action *check_call(struct call *c, char *const *words, struc
 
         if (!a)
                 err_set(e, -EINVAL, "\"%s\" is neither start nor stop", words[0]);
-        else if (words[0] && words[1])
-                err_set(e, -EINVAL, "what is \"%s\"?", words[1]);
+        else if (words[0] && words[1] && words[2])
+                err_set(e, -EINVAL, "what is \"%s\"?", words[2]);
+        else if (words[0] && words[1] && !path_is_name(words[1]))
+                err_set(e, -EINVAL, "\"%s\" is not the name of a node", words[1]);
         else if (a->takes_options)
                 check_start(c, e);
         else if (c->length || c->reason)
                 err_set(e, -EINVAL, "--for and --reason are for start");
-        return e->code ? NULL : a;
+        if (e->code)
+                return NULL;
+        c->node = words[0] ? words[1] : NULL;
+        return a;
 }
 
 int cmd_maintenance(int argc, char *argv[])
 {
         struct call call = {.who = argv[0]};
         const struct action *action;
-        const char *url = NULL;
+        struct client_options whom = {0};
         struct err e = {0};
-        int status = parse_options(&call, &url, argc, argv);
+        int status = parse_options(&call, &whom, argc, argv);
 
         if (status >= 0)
                 return status;
         action = check_call(&call, argv + optind, &e);
-        if (action && client_init(&call.client, url, &e) >= 0)
+        whom.cluster = call.node != NULL;
+        if (action && client_init(&call.client, &whom, &e) >= 0)
                 return action->run(&call);
         term_complain(call.who, "%s", e.text);
         return EXIT_COULD_NOT;

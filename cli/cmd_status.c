@@ -1,13 +1,8 @@
-/*
- * diag status: ask, show, and with --watch ask again. A watch has no screen of its own and no state
- * to restore, so a signal may end it anywhere.
- */
+/* diag status: ask, show, and with --watch ask again. */
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/mono.h"
 #include "cli/client.h"
@@ -15,11 +10,10 @@
 #include "cli/status_view.h"
 #include "cli/suggest.h"
 #include "cli/verb.h"
+#include "cli/watch.h"
 #include "model/report_v1.h"
 
-#define LOCAL_TIMEOUT_USEC   (15 * USEC_PER_SEC)
-#define PAUSE_USEC           (250 * USEC_PER_MSEC) /* between two questions: nobody reads faster */
-#define NO_CHANGE_PAUSE_USEC (2 * USEC_PER_SEC) /* the same when the daemon does not wait for us */
+#define LOCAL_TIMEOUT_USEC (15 * USEC_PER_SEC)
 
 struct status {
         const char *who; /* in complaints */
@@ -102,19 +96,14 @@ static enum diag_health status_health(const struct status *s)
 
 /* --- show ----------------------------------------------------------------------------------------- */
 
-/* Line breaks in JSON are blanks, never part of a string: without them a document is one line. */
 static void put_json(struct buf *out, const struct status *s)
 {
         const struct buf *json = &s->node.json;
 
-        if (!s->watch) {
+        if (s->watch)
+                watch_put_json(out, json);
+        else
                 buf_append(out, json->data, json->n);
-                return;
-        }
-        for (size_t i = 0; i < json->n; i++)
-                if (json->data[i] != '\n' && json->data[i] != '\r')
-                        buf_putc(out, json->data[i]);
-        buf_putc(out, '\n');
 }
 
 /* The node's clock now: what it said then, and the time since on our own. */
@@ -147,39 +136,33 @@ static void put_text(struct buf *out, const struct status *s)
                 .confirmed_age_usec = s->node.moment.confirmed_age_usec,
                 .term = &term,
         };
-        char time[RFC3339_MAX];
 
-        if (s->watch && term.is_tty)
-                buf_puts(out, "\033[H\033[2J");
-        else if (s->n_shown > 0)
-                buf_printf(out, "\n--- %s ---\n", rfc3339_format(time, view.now_wall_usec));
+        if (s->watch)
+                watch_put_start(out, &term, s->n_shown, view.now_wall_usec);
         if (s->n_names > 0)
                 put_components(out, s, &view);
         else
                 status_view_overview(out, &view);
 }
 
-/* What a signal that ends a watch leaves with; so it is set before somebody can see the picture. */
-static volatile sig_atomic_t exit_status = EXIT_COULD_NOT;
-
 /* Returns an exit status. */
 static int show(struct status *s)
 {
         _cleanup_(buf_done) struct buf out = {0};
-        int r;
+        int r, status = diag_v1_health(status_health(s));
 
         if (s->json)
                 put_json(&out, s);
         else
                 put_text(&out, s);
-        exit_status = diag_v1_health(status_health(s));
+        watch_leave_with(status);
         r = term_flush(STDOUT_FILENO, &out);
         if (r < 0) {
                 term_complain(s->who, "cannot write: %s", strerror(-r));
                 return EXIT_COULD_NOT;
         }
         s->n_shown++;
-        return exit_status;
+        return status;
 }
 
 /* --- ask ------------------------------------------------------------------------------------------ */
@@ -240,29 +223,6 @@ static int ask(struct status *s)
 
 /* --- watch ---------------------------------------------------------------------------------------- */
 
-static void on_signal(_unused_ int signo)
-{
-        _exit(exit_status);
-}
-
-static void catch_signals(void)
-{
-        const struct sigaction action = {.sa_handler = on_signal};
-
-        (void)sigaction(SIGINT, &action, NULL);
-        (void)sigaction(SIGTERM, &action, NULL);
-}
-
-static void pause_until(uint64_t mono_usec)
-{
-        const struct timespec until = {
-                .tv_sec = (time_t)(mono_usec / USEC_PER_SEC),
-                .tv_nsec = (long)(mono_usec % USEC_PER_SEC * 1000),
-        };
-
-        (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-}
-
 /* A stale answer has no entity tag, so the daemon does not wait, and may say the same again. */
 static bool same_picture(const struct client_node *a, const struct client_node *b)
 {
@@ -270,9 +230,9 @@ static bool same_picture(const struct client_node *a, const struct client_node *
                a->report->health == b->report->health && streq(a->etag, b->etag);
 }
 
-/* One question. Returns what it says is new: 0 nothing, 1 a picture, or -errno. */
-static int look_again(struct status *s, struct err *e)
+static int look_again(void *userdata, struct err *e)
 {
+        struct status *s = userdata;
         _cleanup_(client_node_done) struct client_node fresh = {0};
         int r = client_ask_node(&s->client, &s->node, &fresh, e);
         bool changed;
@@ -288,31 +248,23 @@ static int look_again(struct status *s, struct err *e)
         return changed;
 }
 
-static void say_contact(const struct status *s, bool *lost, bool is_lost, const struct err *e)
+static int show_again(void *userdata)
 {
-        if (is_lost && !*lost)
-                term_complain(s->who, "%s; will go on asking", e->text);
-        else if (!is_lost && *lost)
-                term_complain(s->who, "%s answers again", s->client.who);
-        *lost = is_lost;
+        return show(userdata);
 }
 
 static int watch(struct status *s, int status)
 {
-        bool lost = false;
+        const struct watch w = {
+                .who = s->who,
+                .whom = s->client.who,
+                .json = s->json,
+                .look_again = look_again,
+                .show = show_again,
+                .userdata = s,
+        };
 
-        while (status != EXIT_COULD_NOT) {
-                uint64_t asked = now_mono_usec();
-                struct err e = {0};
-                int r = look_again(s, &e);
-
-                say_contact(s, &lost, r < 0, &e);
-                /* On a terminal an unchanged picture is drawn anew, because its ages have grown. */
-                if (r > 0 || (r == 0 && isatty(STDOUT_FILENO) && !s->json))
-                        status = show(s);
-                pause_until(usec_add(asked, r == 0 ? NO_CHANGE_PAUSE_USEC : PAUSE_USEC));
-        }
-        return status;
+        return watch_run(&w, status);
 }
 
 /* --- the verb ------------------------------------------------------------------------------------- */
@@ -321,30 +273,28 @@ static void print_help(void)
 {
         printf("diag status [OPTION...] [COMPONENT...] - how this machine is, and why\n"
                "\n"
-               "      --json     print what the daemon says, as it says it (API v2)\n"
-               "  -w, --watch    go on, and show each change\n"
-               "      --url URL  whom to ask: http://HOST:PORT or unix:/PATH\n"
-               "                 (default: $DIAG_URL, else " CLIENT_DEFAULT ")\n"
-               "  -h, --help     this text\n"
+               "      --json         print what the daemon says, as it says it (API v2)\n"
+               "  -w, --watch        go on, and show each change\n" CLIENT_OPTIONS_HELP
+               "  -h, --help         this text\n"
                "\n"
                "With names of components: all that is known of these, and their health as exit status.\n"
                "Exit status: 0 healthy, 1 unhealthy, 2 could not ask, 3 unknown. See diag(1).\n");
 }
 
-enum { OPTION_JSON = 256, OPTION_URL };
+enum { OPTION_JSON = 256 };
 
 static const struct option options[] = {
-        {"json",  no_argument,       NULL, OPTION_JSON},
-        {"watch", no_argument,       NULL, 'w'        },
-        {"url",   required_argument, NULL, OPTION_URL },
-        {"help",  no_argument,       NULL, 'h'        },
-        {NULL,    0,                 NULL, 0          },
+        {"json",  no_argument, NULL, OPTION_JSON},
+        {"watch", no_argument, NULL, 'w'        },
+        CLIENT_LONG_OPTIONS,
+        {"help",  no_argument, NULL, 'h'        },
+        {NULL,    0,           NULL, 0          },
 };
 
 /* Returns -1 to go on, else an exit status. */
 static int parse_options(struct status *s, int argc, char *argv[])
 {
-        const char *url = NULL;
+        struct client_options whom = {0};
         struct err e;
         int c;
 
@@ -353,9 +303,6 @@ static int parse_options(struct status *s, int argc, char *argv[])
                 case OPTION_JSON:
                         s->json = true;
                         break;
-                case OPTION_URL:
-                        url = optarg;
-                        break;
                 case 'w':
                         s->watch = true;
                         break;
@@ -363,11 +310,12 @@ static int parse_options(struct status *s, int argc, char *argv[])
                         print_help();
                         return 0;
                 default:
-                        return EXIT_COULD_NOT;
+                        if (!client_options_take(&whom, c, optarg))
+                                return EXIT_COULD_NOT;
                 }
         s->names = argv + optind;
         s->n_names = (size_t)(argc - optind);
-        if (client_init(&s->client, url, &e) >= 0)
+        if (client_init(&s->client, &whom, &e) >= 0)
                 return -1;
         term_complain(s->who, "%s", e.text);
         return EXIT_COULD_NOT;
@@ -381,7 +329,7 @@ int cmd_status(int argc, char *argv[])
         if (status >= 0)
                 return status;
         if (s.watch)
-                catch_signals();
+                watch_begin();
         if (ask(&s) < 0 || !names_are_known(&s))
                 return EXIT_COULD_NOT;
         status = show(&s);

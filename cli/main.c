@@ -17,10 +17,18 @@ static const struct verb {
         verb_fn *run;
         const char *arguments, *summary;
 } verbs[] = {
-        {"status",      cmd_status,      "[COMPONENT...]", "how this machine is, and why"  },
-        {"maintenance", cmd_maintenance, "[start|stop]",   "somebody works on this machine"},
-        {"version",     cmd_version,     "",               "which diag this is"            },
-        {"help",        cmd_help,        "",               "this text"                     },
+        {"status",      cmd_status,      "[COMPONENT...]",      "how this machine is, and why"          },
+        {"cluster",     cmd_cluster,     "",                    "how the cluster is, and why"           },
+        {"nodes",       cmd_nodes,       "",                    "its nodes, the worst first"            },
+        {"node",        cmd_node,        "NODE",                "one of them"                           },
+        {"units",       cmd_units,       "",                    "the components of all nodes"           },
+        {"unit",        cmd_unit,        "NAME",                "one of them, on every node"            },
+        {"forget",      cmd_forget,      "NODE",                "a node is gone, and will not come back"},
+        {"maintenance", cmd_maintenance, "[start|stop] [NODE]",
+         "somebody works on this machine, or on NODE"                                                   },
+        {"cert",        cmd_cert,        "ca|node|show",        "who may ask and answer whom, over TLS" },
+        {"version",     cmd_version,     "",                    "which diag this is"                    },
+        {"help",        cmd_help,        "",                    "this text"                             },
 };
 
 static const struct verb *find_verb(const char *name)
@@ -68,16 +76,18 @@ static int cmd_help(int argc, char *argv[])
 {
         if (has_arguments(argc, argv))
                 return EXIT_COULD_NOT;
-        printf("diag - how this machine is, as systemd sees it\n"
+        printf("diag - how this machine is, as systemd sees it, and the cluster it is in\n"
                "\n"
                "diag [--help] [--version] VERB [OPTION...] [ARGUMENT...]\n"
                "\n");
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
-                printf("  %-11s %-14s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+                printf("  %-11s %-19s  %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
         printf("\n"
                "diag VERB --help lists the options of a verb.\n"
-               "Whom to ask: --url URL of a verb, else $DIAG_URL, else this machine.\n"
-               "Exit status: 0 healthy or done, 1 unhealthy or refused, 2 could not ask, 3 unknown.\n"
+               "Whom to ask: --url URL of a verb, else $DIAG_URL, else this machine; about the\n"
+               "cluster that has to be a master.\n"
+               "Exit status: 0 healthy or done, 1 unhealthy or refused, 2 could not ask, 3 unknown,\n"
+               "4 partly done.\n"
                "See diag(1).\n");
         return 0;
 }

@@ -11,5 +11,12 @@
 /** A verb. @argv[0] is what it is called in complaints: "diag status". */
 typedef int verb_fn(int argc, char *argv[]);
 
+verb_fn cmd_cert;
+verb_fn cmd_cluster;
+verb_fn cmd_forget;
 verb_fn cmd_maintenance;
+verb_fn cmd_node;
+verb_fn cmd_nodes;
 verb_fn cmd_status;
+verb_fn cmd_unit;
+verb_fn cmd_units;

@@ -41,7 +41,17 @@
         X(PROBE_NOT_RUN, "probe-not-run")                                                          \
         /* of a node */                                                                            \
         X(FACTS_STALE, "facts-stale")         X(NO_COMPONENTS, "no-components")                    \
-        X(SYSTEM_MAINTENANCE, "system-maintenance")
+        X(SYSTEM_MAINTENANCE, "system-maintenance")                                                \
+        /* of a node, as those see it who ask it */                                                \
+        X(NEVER_ANSWERED, "never-answered")   X(UNREACHABLE, "unreachable")                        \
+        X(BAD_ANSWER, "bad-answer")           X(REBOOTING, "rebooting")                            \
+        X(IDENTITY_CONFLICT, "identity-conflict") X(SUPERSEDED, "superseded")                      \
+        /* of a cluster; "starting" and "identity-conflict", too */                                \
+        X(VIEW_STALE, "view-stale")           X(MEMBERS_UNKNOWN, "members-unknown")                \
+        X(COUNT_SHORT, "count-short")         X(MASTER_MISSING, "master-missing")                  \
+        X(MASTER_UNREACHABLE, "master-unreachable") X(MASTER_REBOOTING, "master-rebooting")        \
+        X(MASTER_STALE, "master-stale")       X(MASTER_UNKNOWN, "master-unknown")                  \
+        X(MASTER_UNHEALTHY, "master-unhealthy") X(VIEWS_DIFFER, "views-differ")
 /* clang-format on */
 
 enum diag_code {

@@ -84,7 +84,7 @@ struct diag_report *diag_report_unref(struct diag_report *r)
         if (!r || !ref_dec(&r->ref))
                 return NULL;
         for (size_t i = 0; i < DIAG_N_MEMO; i++)
-                blob_unref(atomic_load_explicit(&r->memo[i], memory_order_relaxed));
+                blob_memo_done(&r->memo[i]);
         free(r->components);
         arena_done(&r->arena);
         free(r);
@@ -433,23 +433,10 @@ const struct diag_component *diag_report_find(const struct diag_report *r, const
 struct blob *diag_report_rendered(const struct diag_report *r, enum diag_report_memo which,
                                   struct blob *(*render)(const struct diag_report *r))
 {
-        /* The memo is the one part of a sealed report that is written: once, atomically, with what
-         * anybody else would have written too. */
-        _Atomic(struct blob *) *slot = &((struct diag_report *)r)->memo[which];
-        struct blob *have = atomic_load_explicit(slot, memory_order_acquire), *none = NULL;
+        blob_memo *slot = &((struct diag_report *)r)->memo[which];
+        struct blob *have = blob_memo_get(slot);
 
-        if (have)
-                return blob_ref(have);
-        have = render(r);
-        if (!have)
-                return NULL;
-        if (!atomic_compare_exchange_strong_explicit(slot, &none, blob_ref(have),
-                                                     memory_order_acq_rel, memory_order_acquire)) {
-                blob_unref(have); /* the slot's reference: somebody else was first */
-                blob_unref(have);
-                return blob_ref(none);
-        }
-        return have;
+        return have ? have : blob_memo_put(slot, render(r));
 }
 
 void diag_split_description(struct arena *a, const char *name, const char *text,

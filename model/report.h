@@ -111,7 +111,7 @@ struct diag_report {
         bool truncated;
         bool sealed;
 
-        _Atomic(struct blob *) memo[DIAG_N_MEMO]; /* see diag_report_rendered() */
+        blob_memo memo[DIAG_N_MEMO]; /* see diag_report_rendered() */
 };
 
 /**

@@ -789,7 +789,7 @@ static int read_report(struct reader *rd, const json_t *o, struct diag_report *r
         r->counts = read_counts(rd, o, &r->counts);
         if (rd->error)
                 return rd->error;
-        r->health = health;
+        r->health = diag_health_worse(health, r->health); /* but better than what it lists: no */
         r->since_wall_usec = since;
         r->seq = seq;
         return 0;

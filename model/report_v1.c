@@ -66,6 +66,12 @@ static const enum sentence sentences[DIAG_N_CODES] = {
         [DIAG_CODE_STOPPED] = SUB_STATE,
 };
 
+/* The short form of API v2 has no states: then our own words have to do. */
+static bool needs_state(enum sentence s)
+{
+        return s == BAD_STATE || s == SUB_STATE || s == STATE;
+}
+
 void diag_v1_reason(struct buf *out, const struct diag_component *c)
 {
         const char *unit = c->name, *state, *sub;
@@ -74,7 +80,7 @@ void diag_v1_reason(struct buf *out, const struct diag_component *c)
                 return;
         state = c->unit ? c->unit->active_state : "";
         sub = c->unit ? c->unit->sub_state : "";
-        switch (sentences[c->code]) {
+        switch (c->unit || !needs_state(sentences[c->code]) ? sentences[c->code] : PLAIN) {
         case NOT_LOADED:
                 buf_printf(out,
                            "%s is not loaded. Please check `systemctl show all` to check current "
@@ -125,20 +131,43 @@ static void write_probe_outputs(struct buf *out, const struct diag_component *c)
                         buf_printf(out, "\n[probe %s]\n%s", c->probes[i].name, c->probes[i].output);
 }
 
+/* The newest of it: whole lines, if there is more than one. */
+static const char *newest(const char *s, size_t max_bytes)
+{
+        size_t n = strlen(s);
+        const char *from, *line;
+
+        if (n <= max_bytes)
+                return s;
+        from = s + n - max_bytes;
+        line = strchr(from, '\n');
+        return line && line[1] ? line + 1 : from;
+}
+
+void diag_v1_output(struct buf *out, const struct diag_component *c, bool outputs, size_t max_bytes)
+{
+        _cleanup_(buf_done) struct buf printed = {0};
+
+        if (c->health == DIAG_HEALTHY)
+                return;
+        diag_v1_reason(out, c);
+        buf_putc(out, '\n');
+        if (!outputs)
+                return;
+        buf_puts(&printed, c->output);
+        write_probe_outputs(&printed, c);
+        buf_puts(out, newest(buf_cstr(&printed), max_bytes));
+        if (printed.error && !out->error)
+                out->error = printed.error;
+}
+
 static void write_output(struct spelling *s, const struct diag_component *c)
 {
         struct json_writer *w = &s->w;
         struct buf *scratch = &s->scratch;
 
         buf_clear(scratch);
-        if (c->health != DIAG_HEALTHY) {
-                diag_v1_reason(scratch, c);
-                buf_putc(scratch, '\n');
-        }
-        if (c->health != DIAG_HEALTHY && s->outputs) {
-                buf_puts(scratch, c->output);
-                write_probe_outputs(scratch, c);
-        }
+        diag_v1_output(scratch, c, s->outputs, SIZE_MAX);
         jw_member_string(w, "output", buf_cstr(scratch));
         if (scratch->error && !w->out->error)
                 w->out->error = scratch->error;

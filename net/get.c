@@ -12,14 +12,16 @@
 #include "base/mono.h"
 #include "net/get.h"
 
-#define CONNECT_TIMEOUT_MSEC 5000L /* a machine that is there accepts in milliseconds */
-#define HEADER_MAX           256u  /* of what we send */
+#define CONNECT_TIMEOUT_MSEC 5000L    /* a machine that is there accepts in milliseconds */
+#define HEADER_MAX           256u     /* of what we send */
+#define ALERT                "alert " /* what OpenSSL calls the last word of the other side */
 
 struct get {
         CURL *easy;
         struct curl_slist *headers;
         struct get_answer answer;
         const struct get_request *q;
+        char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
 };
 
 static void get_done(struct get *g)
@@ -60,6 +62,18 @@ static const struct {
         {CURLE_OUT_OF_MEMORY,        -ENOMEM,       "out of memory"                  },
 };
 
+/* Of these libcurl's words say more than the code. */
+static const struct {
+        CURLcode code;
+        int error;
+        const char *text;
+} tls_faults[] = {
+        {CURLE_PEER_FAILED_VERIFICATION, -EKEYREJECTED, "cannot be trusted"         },
+        {CURLE_SSL_CACERT_BADFILE,       -ENOKEY,       "cannot be asked"           },
+        {CURLE_SSL_CERTPROBLEM,          -ENOKEY,       "cannot be asked"           },
+        {CURLE_SSL_CONNECT_ERROR,        -EPROTO,       "does not speak TLS with us"},
+};
+
 /* libcurl keeps the errno of connect(2); without one it could not even try. */
 static int fail_to_connect(struct get *g, struct err *e)
 {
@@ -72,8 +86,49 @@ static int fail_to_connect(struct get *g, struct err *e)
         return error == ENOENT || error == ECONNREFUSED ? GET_NOBODY : -error;
 }
 
+static const char *shown(const struct get *g)
+{
+        return str_or(g->q->tls->cert_file, "no certificate");
+}
+
+/* 0: not about TLS. */
+static int fail_by_tls(struct get *g, CURLcode code, struct err *e)
+{
+        const char *alert = strstr(g->detail, ALERT);
+
+        if (alert)
+                return err_set(e, -EKEYREJECTED, "%s refuses us: %.*s; we showed %s", get_who(g),
+                               (int)strcspn(alert + strlen(ALERT), ","), alert + strlen(ALERT),
+                               shown(g));
+        for (size_t i = 0; i < ELEMENTSOF(tls_faults); i++)
+                if (tls_faults[i].code == code)
+                        return err_set(e, tls_faults[i].error, "%s %s: %s", get_who(g),
+                                       tls_faults[i].text,
+                                       *g->detail ? g->detail : curl_easy_strerror(code));
+        return 0;
+}
+
+/*
+ * With TLS 1.3 the other side judges us when we believe to be connected already, and its alert is lost when
+ * it hangs up on a question that it has not read.
+ */
+static int fail_by_table(struct get *g, size_t i, struct err *e)
+{
+        bool hung_up = faults[i].code == CURLE_RECV_ERROR || faults[i].code == CURLE_SEND_ERROR ||
+                       faults[i].code == CURLE_GOT_NOTHING;
+
+        if (hung_up && g->q->tls)
+                return err_set(e, faults[i].error, "%s %s; we showed %s", get_who(g),
+                               faults[i].text, shown(g));
+        return err_set(e, faults[i].error, "%s %s", get_who(g), faults[i].text);
+}
+
 static int fail(struct get *g, CURLcode code, struct err *e)
 {
+        int r = g->q->tls ? fail_by_tls(g, code, e) : 0;
+
+        if (r < 0)
+                return r;
         if (code == CURLE_COULDNT_CONNECT)
                 return fail_to_connect(g, e);
         if (code == CURLE_WRITE_ERROR) /* our own door, closed by the buffer */
@@ -81,7 +136,7 @@ static int fail(struct get *g, CURLcode code, struct err *e)
                                                        : CURLE_FILESIZE_EXCEEDED;
         for (size_t i = 0; i < ELEMENTSOF(faults); i++)
                 if (faults[i].code == code)
-                        return err_set(e, faults[i].error, "%s %s", get_who(g), faults[i].text);
+                        return fail_by_table(g, i, e);
         return err_set(e, -EIO, "cannot ask %s: %s", get_who(g), curl_easy_strerror(code));
 }
 
@@ -162,40 +217,90 @@ static CURLcode set_method(struct get *g)
         return k ? k : curl_easy_setopt(g->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
+struct word {
+        CURLoption option;
+        const char *value;
+};
+
+struct number {
+        CURLoption option;
+        long value;
+};
+
+static CURLcode set_all(struct get *g, const struct word *words, size_t n_words,
+                        const struct number *numbers, size_t n_numbers)
+{
+        CURLcode k = CURLE_OK;
+
+        for (size_t i = 0; i < n_words && !k; i++)
+                k = curl_easy_setopt(g->easy, words[i].option, words[i].value);
+        for (size_t i = 0; i < n_numbers && !k; i++)
+                k = curl_easy_setopt(g->easy, numbers[i].option, numbers[i].value);
+        return k;
+}
+
+/*
+ * Without CAPATH the system's authorities would count, too; without KEYPASSWD OpenSSL would ask the
+ * terminal.
+ */
+static CURLcode set_tls(struct get *g)
+{
+        const struct get_tls *tls = g->q->tls;
+        const struct word words[] = {
+                {CURLOPT_CAINFO,    tls->ca_file  },
+                {CURLOPT_CAPATH,    NULL          },
+                {CURLOPT_SSLCERT,   tls->cert_file},
+                {CURLOPT_SSLKEY,    tls->key_file },
+                {CURLOPT_KEYPASSWD, ""            },
+        };
+        const struct number numbers[] = {
+                {CURLOPT_SSL_VERIFYPEER, 1                      },
+                {CURLOPT_SSL_VERIFYHOST, 2                      },
+                {CURLOPT_SSLVERSION,     CURL_SSLVERSION_TLSv1_2},
+        };
+
+        return set_all(g, words, ELEMENTSOF(words), numbers, ELEMENTSOF(numbers));
+}
+
+/* libcurl does not say why a file cannot be read. */
+static int check_tls_files(const struct get_tls *tls, struct err *e)
+{
+        const char *const files[] = {tls->ca_file, tls->cert_file, tls->key_file};
+
+        for (size_t i = 0; i < ELEMENTSOF(files); i++)
+                if (files[i] && access(files[i], R_OK) < 0)
+                        return err_set(e, -errno, "cannot read %s: %s", files[i], strerror(errno));
+        return 0;
+}
+
 /*
  * Each of these bounds whom we ask or how much we take, so none may fail unnoticed. No proxy:
  * $http_proxy is about the web, not about our own machines.
  */
 static CURLcode set_options(struct get *g)
 {
-        const struct {
-                CURLoption option;
-                const char *value;
-        } words[] = {
-                {CURLOPT_URL,              g->q->url        },
-                {CURLOPT_UNIX_SOCKET_PATH, g->q->socket_path},
-                {CURLOPT_NOPROXY,          "*"              },
-                {CURLOPT_PROTOCOLS_STR,    "http"           },
+        const struct word words[] = {
+                {CURLOPT_URL,              g->q->url                   },
+                {CURLOPT_UNIX_SOCKET_PATH, g->q->socket_path           },
+                {CURLOPT_NOPROXY,          "*"                         },
+                {CURLOPT_PROTOCOLS_STR,    g->q->tls ? "https" : "http"},
         };
-        const struct {
-                CURLoption option;
-                long value;
-        } numbers[] = {
+        const struct number numbers[] = {
                 {CURLOPT_FOLLOWLOCATION,    0                                         },
                 {CURLOPT_NOSIGNAL,          1                                         },
                 {CURLOPT_HTTP_VERSION,      CURL_HTTP_VERSION_1_1                     },
                 {CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC                      },
                 {CURLOPT_TIMEOUT_MS,        (long)(g->q->timeout_usec / USEC_PER_MSEC)},
         };
-        CURLcode k = CURLE_OK;
+        CURLcode k = set_all(g, words, ELEMENTSOF(words), numbers, ELEMENTSOF(numbers));
 
-        for (size_t i = 0; i < ELEMENTSOF(words) && !k; i++)
-                k = curl_easy_setopt(g->easy, words[i].option, words[i].value);
-        for (size_t i = 0; i < ELEMENTSOF(numbers) && !k; i++)
-                k = curl_easy_setopt(g->easy, numbers[i].option, numbers[i].value);
         if (!k)
                 k = curl_easy_setopt(g->easy, CURLOPT_MAXFILESIZE_LARGE,
                                      (curl_off_t)g->q->max_bytes);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_ERRORBUFFER, g->detail);
+        if (!k && g->q->tls)
+                k = set_tls(g);
         if (!k)
                 k = set_method(g);
         if (!k)
@@ -233,6 +338,9 @@ int get_perform(struct get_answer *ret, const struct get_request *q, struct err 
         g.easy = curl_easy_init();
         if (!g.easy)
                 return err_set(e, -ENOMEM, "cannot ask %s: out of memory", get_who(&g));
+        r = q->tls ? check_tls_files(q->tls, e) : 0;
+        if (r < 0)
+                return r;
         r = add_headers(&g);
         if (r < 0)
                 return err_set(e, r, "cannot ask %s: %s", get_who(&g), strerror(-r));

@@ -11,12 +11,22 @@
 
 #define GET_ETAG_MAX 128u
 
+/**
+ * Whom to trust, and who we are: PEM files. Nobody is believed but who is signed by @ca_file and has the
+ * name or address that the URL says: neither the system's authorities count nor TLS before 1.2.
+ */
+struct get_tls {
+        const char *ca_file;
+        const char *cert_file, *key_file; /* ours; NULL: none. No password is asked for */
+};
+
 struct get_request {
         const char *url; /* http://host[:port]/path */
         const char
                 *socket_path; /* Unix socket to connect to, whatever the URL's host is; NULL: TCP */
-        const char *who;      /* how errors name whom we asked; NULL: the URL */
-        const char *method;   /* NULL: GET */
+        const struct get_tls *tls; /* the URL is https://…, and nothing else is asked; NULL: http */
+        const char *who;           /* how errors name whom we asked; NULL: the URL */
+        const char *method;        /* NULL: GET */
         const char *if_none_match; /* header values; NULL: not sent */
         const char *prefer;
         const char *const *headers; /* more of them: "Name: value"; ends with NULL; may be NULL */
@@ -45,7 +55,8 @@ enum {
  * The first call must come while the program has one thread; then any thread.
  * Return: 0 with an answer, GET_NOBODY, or -ETIMEDOUT, -E2BIG (the answer, or a header field of ours),
  * -EINVAL (the URL, or a line that is no header field), -EBADMSG (not HTTP, or not all of it), -ENOMEM,
- * -EIO and what connect(2) returns.
+ * -EKEYREJECTED (one side does not trust the other), -EPROTO (no TLS), -ENOKEY (a file of ours is no
+ * certificate or key), -EIO and what access(2) and connect(2) return.
  */
 int get_perform(struct get_answer *ret, const struct get_request *q, struct err *e);
 void get_answer_done(struct get_answer *a);

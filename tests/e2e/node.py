@@ -5,6 +5,8 @@
         node.systemctl("daemon-reload")
         agentd = node.start("diag-agentd", "--listen", "unix:/run/diag/agentd.sock")
         assert node.get("/system/health/v1").status == 200
+        node.freeze("a.service"); node.cut("in")        # what else can go wrong: "Faults" below
+        node.mend()
 
 Programs come from the tree that DIAG_INSTALL names (usr/sbin/diag-agentd, usr/bin/diag, ...).
 """
@@ -30,7 +32,7 @@ _SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime e
 _CLONE_NEWNET = 0x40000000
 
 
-def eventually(question, timeout=10, every=0.02):
+def eventually(question, timeout=10, every=0.02, what=""):
     """Ask until the answer is true and nothing is raised; return it. In the end, what went wrong last."""
     deadline = time.monotonic() + timeout
     while True:
@@ -42,7 +44,8 @@ def eventually(question, timeout=10, every=0.02):
         except (AssertionError, OSError, http.client.HTTPException) as e:
             wrong = e
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s; last: {wrong or answer!r}") from wrong
+            what = what and what + ": "
+            raise AssertionError(f"{what}not within {timeout} s; last: {wrong or answer!r}") from wrong
         time.sleep(every)
 
 
@@ -61,42 +64,43 @@ class Answer:
 
 
 class Daemon:
-    """A program that runs in the foreground inside a node, our child; its output goes to a file."""
+    """A program that runs in the foreground inside a node, or beside it in its network only; our child. Its
+    output goes to a file."""
 
-    def __init__(self, node, argv):
-        self.name, self.node = os.path.basename(argv[0]), node
-        handle, path = tempfile.mkstemp(prefix=self.name + "-", suffix=".log", dir=node.bed.logs)
+    def __init__(self, peer, argv):
+        self.name, self.peer = os.path.basename(argv[0]), peer
+        handle, path = tempfile.mkstemp(prefix=self.name + "-", suffix=".log", dir=peer.bed.logs)
         self.log = Path(path)
-        self._nsenter = subprocess.Popen([TESTNODE, "exec", node.name, *argv], env=node.bed.env,
-                                         stdin=subprocess.DEVNULL, stdout=handle, stderr=handle)
+        self._entering = subprocess.Popen([TESTNODE, *peer.enter, *argv], env=peer.bed.env, start_new_session=True,
+                                          stdin=subprocess.DEVNULL, stdout=handle, stderr=handle)
         os.close(handle)
 
-    def _child(self):
-        """The child that is inside; others are what testnode runs before it becomes nsenter."""
-        pids = subprocess.run(["pgrep", "-P", str(self._nsenter.pid)], capture_output=True, text=True).stdout
-        for pid in pids.split():
+    def _inside(self):
+        """What testnode has become, or the child of that; others are what it runs on its way."""
+        below = subprocess.run(["pgrep", "-P", str(self._entering.pid)], capture_output=True, text=True).stdout
+        for pid in (self._entering.pid, *map(int, below.split())):
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{self.node.init}/ns/pid"):
-                    return int(pid)
+                if self.peer.holds(pid):
+                    return pid
         return None
 
     @property
     def pid(self):
-        """The program itself as this machine numbers it: below testnode, which has become nsenter."""
-        found = eventually(lambda: self._child() or not self.running)
-        assert self.running, f"{self.name} ended with {self._nsenter.returncode}: {self.output()}"
+        """The program itself as this machine numbers it."""
+        found = eventually(lambda: self._inside() or not self.running)
+        assert self.running, f"{self.name} ended with {self._entering.returncode}: {self.output()}"
         return found
 
     @property
     def running(self):
-        return self._nsenter.poll() is None
+        return self._entering.poll() is None
 
     def output(self):
         return self.log.read_text(errors="replace")
 
     def wait(self, timeout=10):
         """Exit status; what a sanitizer has to say fails the test."""
-        status = self._nsenter.wait(timeout)
+        status = self._entering.wait(timeout)
         assert not _SANITIZER.search(self.output()), self.output()
         return status
 
@@ -109,15 +113,10 @@ class Daemon:
         return self.wait(timeout)
 
     def kill(self):
-        """For whoever cleans up: never raises, never waits for the program to agree."""
-        if child := self.running and self._child():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        try:
-            self._nsenter.wait(1)       # it ends with its child, and so leaves us no orphan
-        except subprocess.TimeoutExpired:
-            self._nsenter.kill()
-            self._nsenter.wait(5)
+        """For whoever cleans up: never raises, never waits for the program or its children to agree."""
+        if self.running:
+            os.killpg(self._entering.pid, signal.SIGKILL)
+        self._entering.wait(5)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -129,86 +128,29 @@ class _Connection(http.client.HTTPConnection):
         self.sock = self._open_socket(self.timeout)
 
 
-class Node:
-    def __init__(self, name="m1", address=None, bed=None, **boot):
-        """boot: install=DIR (os.devnull: nothing), etc=DIR, units={name: text}, links={name: to},
-        default_target=NAME, settled=True, writable_usr=True"""
-        self._own_bed = bed is None
-        self.bed = bed or Testbed()
-        self.name = name
-        self.address = address or self.bed.next_address()
+class Peer:
+    """Somebody with an address on the test network, and nothing behind it but the programs that we start."""
+
+    unix = None             # where requests go that name no port
+
+    def __init__(self, name, address, bed):
+        self.name, self.address, self.bed = name, address, bed
         self.daemons = []
-        self._boot_options = boot
+        self.faults = {}    # what is wrong with it, by our doing: how that is undone
+        self.enter = ("in", name)
 
-    def __enter__(self):
-        if self._own_bed:
-            self.bed.__enter__()
-        try:
-            self._boot(**self._boot_options)
-        except BaseException:
-            if self._own_bed:
-                self.bed.__exit__()
-            raise
-        return self
+    @property
+    def net(self):
+        return f"/run/netns/{self.bed.name}-{self.name}"
 
-    def __exit__(self, *_):
-        for daemon in self.daemons:
-            daemon.kill()
-        if self._own_bed:
-            self.bed.__exit__()
-        else:
-            self.bed.testnode("down", self.name)
-
-    def _boot(self, install=None, etc=None, units=None, links=None, default_target=None, settled=False,
-              writable_usr=False):
-        options = []
-        install = install or os.environ.get("DIAG_INSTALL")
-        if install and install != os.devnull:
-            options += ["--install", install]
-        if etc:
-            options += ["--etc", str(etc)]
-        if default_target:
-            options += ["--default-target", default_target]
-        if settled:
-            options += ["--settled"]
-        if writable_usr:
-            options += ["--writable-usr"]
-        with tempfile.TemporaryDirectory(dir=self.bed.dir.parent) as extra:
-            self._write(extra, units or {}, links or {})
-            self.bed.testnode("up", self.name, self.address, *options, "--etc", extra)
-        self.init = int(self.bed.testnode("pid", self.name).stdout)
-        self.root = Path(f"/proc/{self.init}/root")
-
-    @staticmethod
-    def _write(etc, units, links):
-        for name, content in [*units.items(), *links.items()]:
-            path = Path(etc, "systemd/system", name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            if name in units:
-                path.write_text(content)
-            else:
-                path.symlink_to(content)
-
-    # Programs and units
+    def holds(self, pid):
+        """Does this process run there? It has its number from this machine."""
+        return os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(self.net).st_ino
 
     def exec(self, *argv, check=True, timeout=30, **more):
-        """Run a command inside the node to its end."""
-        return subprocess.run([TESTNODE, "exec", self.name, *argv], env=self.bed.env, check=check,
+        """Run a command there to its end."""
+        return subprocess.run([TESTNODE, *self.enter, *argv], env=self.bed.env, check=check,
                               timeout=timeout, capture_output=True, text=True, **more)
-
-    def systemctl(self, *argv, check=True, timeout=30):
-        """The words that it says, stripped; a failure is raised with its reason."""
-        done = self.exec("systemctl", "--no-pager", *argv, check=False, timeout=timeout)
-        assert done.returncode == 0 or not check, f"systemctl {argv}: {done.stderr}"
-        return done.stdout.strip()
-
-    def write_unit(self, name, text):
-        self._write(self.root / "etc", {name: text}, {})
-
-    def link_unit(self, name, to):
-        """Link a.target.wants/b.service to ../b.service, or c.service to /dev/null, which masks it."""
-        self._write(self.root / "etc", {}, {name: to})
 
     def start(self, *argv):
         daemon = Daemon(self, argv)
@@ -219,39 +161,34 @@ class Node:
         return "\n".join(f"{d.log.name}: {line}" for d in self.daemons
                          for line in d.output().splitlines()[-30:])
 
-    # Network
+    # Faults, each with what undoes it
 
-    def cut(self):
-        self.bed.testnode("cut", self.name)
+    def cut(self, way="both"):
+        """Pull the cable; or lose only what comes "in", or only what goes "out"."""
+        self.bed.testnode("cut", self.name, way)
+        self.faults["cable"] = self.heal
 
     def heal(self):
         self.bed.testnode("heal", self.name)
+        self.faults.pop("cable", None)
 
-    def pause(self):
-        self.bed.testnode("pause", self.name)
+    def mend(self):
+        """Undo all faults, the last first."""
+        for undo in reversed(list(self.faults.values())):
+            undo()
+        self.faults.clear()
 
-    def resume(self):
-        self.bed.testnode("resume", self.name)
-
-    def unix_socket(self, path=AGENTD_SOCKET, timeout=10):
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.settimeout(timeout)
-        try:
-            s.connect(f"{self.root}{path}")
-        except OSError:
-            s.close()
-            raise
-        return s
+    # Network
 
     def in_network(self, function):
-        """Call it in a thread that has moved into the node's network; sockets made there stay there."""
+        """Call it in a thread that has moved into this network; sockets made there stay there."""
         outcome = []
 
         def visit():
             libc = ctypes.CDLL(None, use_errno=True)
             net = -1
             try:
-                net = os.open(f"/proc/{self.init}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+                net = os.open(self.net, os.O_RDONLY | os.O_CLOEXEC)
                 if libc.setns(net, _CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
                 outcome.append((function(), None))
@@ -270,19 +207,21 @@ class Node:
         return result
 
     def tcp_socket(self, port, address="127.0.0.1", timeout=10):
-        """A connection as a program of this node would make it."""
+        """A connection as a program would make it that runs there."""
         return self.in_network(lambda: socket.create_connection((address, port), timeout))
 
-    # HTTP: over the agent's Unix socket, or, with a port, over TCP from inside the node's network
+    # HTTP: over a Unix socket of the node, or, with a port, over TCP from here; tls is an ssl.SSLContext
 
-    def _opener(self, port, address, path):
-        if port:
+    def _opener(self, port, address, unix, tls):
+        if not port:
+            return lambda timeout: self.unix_socket(unix or self.unix, timeout)
+        if not tls:
             return lambda timeout: self.tcp_socket(port, address, timeout)
-        return lambda timeout: self.unix_socket(path, timeout)
+        return lambda timeout: tls.wrap_socket(self.tcp_socket(port, address, timeout), server_hostname=address)
 
-    def connection(self, port=None, address="127.0.0.1", unix=AGENTD_SOCKET, timeout=10):
+    def connection(self, port=None, address="127.0.0.1", unix=None, timeout=10, tls=None):
         """An http.client connection, for tests of keep-alive."""
-        return _Connection(self._opener(port, address, unix), timeout)
+        return _Connection(self._opener(port, address, unix, tls), timeout)
 
     def request(self, method, url, headers=None, body=None, **where):
         connection = self.connection(**where)
@@ -295,9 +234,9 @@ class Node:
     def get(self, url, headers=None, **where):
         return self.request("GET", url, headers, **where)
 
-    def raw(self, data, port=None, address="127.0.0.1", unix=AGENTD_SOCKET, timeout=10):
+    def raw(self, data, port=None, address="127.0.0.1", unix=None, timeout=10, tls=None):
         """Send these bytes; return all that comes until the other end closes, or for as long as timeout."""
-        with self._opener(port, address, unix)(timeout) as s:
+        with self._opener(port, address, unix, tls)(timeout) as s:
             got = b""
             deadline = time.monotonic() + timeout
             try:
@@ -313,27 +252,214 @@ class Node:
             return got
 
 
+class Node(Peer):
+    unix = AGENTD_SOCKET
+
+    def __init__(self, name="m1", address=None, bed=None, **boot):
+        """boot: install=DIR (os.devnull: nothing), etc=DIR or a list of them, units={name: text},
+        links={name: to}, files={path below /etc: text or bytes}, default_target=NAME, settled=True,
+        writable_usr=True"""
+        self._own_bed = bed is None
+        bed = bed or Testbed()
+        super().__init__(name, address or bed.next_address(), bed)
+        self.enter = ("exec", name)
+        self._boot_options = boot
+
+    def __enter__(self):
+        if self._own_bed:
+            self.bed.__enter__()
+        try:
+            self.bed.boot(self)
+        except BaseException:
+            if self._own_bed:
+                self.bed.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for daemon in self.daemons:
+            daemon.kill()
+        if self._own_bed:
+            self.bed.__exit__()
+        else:
+            self.bed.testnode("down", self.name)
+
+    def boot_words(self):
+        """What testnode is to be told; what the node is to hold has then been written."""
+        return self._boot_words(**self._boot_options)
+
+    def _boot_words(self, install=None, etc=(), units=None, links=None, files=None, default_target=None,
+                    settled=False, writable_usr=False):
+        words = ["up", self.name, self.address]
+        install = install or os.environ.get("DIAG_INSTALL")
+        if install and install != os.devnull:
+            words += ["--install", install]
+        if default_target:
+            words += ["--default-target", default_target]
+        if settled:
+            words += ["--settled"]
+        if writable_usr:
+            words += ["--writable-usr"]
+        extra = self.bed.top / f"{self.name}.etc"
+        extra.mkdir(exist_ok=True)
+        self._write({f"systemd/system/{name}": text for name, text in (units or {}).items()}, extra)
+        self._write({f"systemd/system/{name}": Path(to) for name, to in (links or {}).items()}, extra)
+        self._write(files or {}, extra)
+        for directory in [*([etc] if isinstance(etc, (str, Path)) else etc), extra]:
+            words += ["--etc", str(directory)]
+        return words
+
+    def has_booted(self):
+        """From now on it can be reached; called again after each boot."""
+        self.init = int(self.bed.testnode("pid", self.name).stdout)
+        self.root = Path(f"/proc/{self.init}/root")
+
+    # Programs and units
+
+    def systemctl(self, *argv, check=True, timeout=30):
+        """The words that it says, stripped; a failure is raised with its reason."""
+        done = self.exec("systemctl", "--no-pager", *argv, check=False, timeout=timeout)
+        assert done.returncode == 0 or not check, f"systemctl {argv}: {done.stderr}"
+        return done.stdout.strip()
+
+    def write(self, files):
+        """files: {path below /etc: text, bytes, or where a link is to lead, as a Path}"""
+        self._write(files, self.root / "etc")
+
+    def write_unit(self, name, text):
+        self.write({f"systemd/system/{name}": text})
+
+    def link_unit(self, name, to):
+        """Link a.target.wants/b.service to ../b.service, or c.service to /dev/null, which masks it."""
+        self.write({f"systemd/system/{name}": Path(to)})
+
+    @staticmethod
+    def _write(files, etc):
+        for path, content in files.items():
+            to = Path(etc, path)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            to.unlink(missing_ok=True)
+            if isinstance(content, Path):
+                to.symlink_to(content)
+            else:
+                to.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    # Faults of units, each with what undoes it
+
+    def kill_unit(self, unit, name="KILL"):
+        """Send this signal to the main process; systemd starts it again if the unit says so."""
+        self.systemctl("kill", "--kill-who=main", f"--signal={name}", unit)
+
+    def stop_unit(self, unit):
+        self.faults[unit] = lambda: self.start_unit(unit)
+        self.systemctl("stop", unit)
+
+    def start_unit(self, unit):
+        self.systemctl("reset-failed", unit, check=False)       # nothing to reset: not loaded, even
+        self.systemctl("start", "--no-block", unit)
+        self.faults.pop(unit, None)
+
+    def freeze(self, unit):
+        """Stop its processes in the midst of what they do; systemd goes on calling it active."""
+        self.faults[unit] = lambda: self.thaw(unit)
+        self.systemctl("kill", "--signal=STOP", unit)
+
+    def thaw(self, unit):
+        self.systemctl("kill", "--signal=CONT", unit, check=False)      # or else it has ended, and that is over
+        self.faults.pop(unit, None)
+
+    # Faults of the whole machine
+
+    def pause(self):
+        self.faults["paused"] = self.resume
+        self.bed.testnode("pause", self.name)
+
+    def resume(self):
+        self.bed.testnode("resume", self.name)
+        self.faults.pop("paused", None)
+
+    def off(self):
+        """The power fails. What is on the disk stays; what is in /run and /tmp is gone."""
+        self._has_ended()
+        self.bed.testnode("off", self.name)
+
+    def poweroff(self):
+        """Shut it down in good order, to the end."""
+        self._shut_down("poweroff")
+
+    def reboot(self):
+        """In good order; returns once its systemd answers again."""
+        self._shut_down("reboot")
+        self.on()
+
+    def on(self):
+        """Boot it again, as it was, with the files that it had."""
+        self.bed.testnode("on", self.name)
+        self.has_booted()
+        self.faults.pop("power", None)
+
+    def _shut_down(self, verb):
+        self.systemctl(verb, check=False)       # it may not live to answer
+        eventually(lambda: not Path(f"/proc/{self.init}").exists(), 30, what=f"{self.name} ends by {verb}")
+        self.off()
+
+    def _has_ended(self):
+        self.faults = {key: undo for key, undo in self.faults.items() if key == "cable"}
+        self.faults["power"] = self.on
+
+    def holds(self, pid):
+        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{self.init}/ns/pid")
+
+    def unix_socket(self, path=AGENTD_SOCKET, timeout=10):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(timeout)
+        try:
+            s.connect(f"{self.root}{path}")
+        except OSError:
+            s.close()
+            raise
+        return s
+
+
+class Outside(Peer):
+    """Whoever is on the network between the nodes, beside all of them."""
+
+    def __init__(self, bed):
+        super().__init__("net", "10.77.0.1", bed)
+        self.enter = ("net",)
+
+    @property
+    def net(self):
+        return f"/run/netns/{self.bed.name}"
+
+
 class Testbed:
     """Some nodes on one network, and the directory below which all of them live."""
 
     def __init__(self):
         self._next = 10
-        self._nodes = []
+        self.outside = Outside(self)
+        self._peers = [self.outside]
 
     def __enter__(self):
-        top = Path(tempfile.mkdtemp(prefix="diag-e2e-"))
-        self.dir, self.logs = top / "bed", top / "logs"
+        self.top = Path(tempfile.mkdtemp(prefix="diag-e2e-"))
+        self.dir, self.logs = self.top / "bed", self.top / "logs"
         self.dir.mkdir()
         self.logs.mkdir()
         self.env = {**os.environ, "DIAG_TESTBED": str(self.dir)}
         return self
 
     def __exit__(self, *_):
-        for daemon in (d for n in self._nodes for d in n.daemons):
+        for daemon in (d for p in self._peers for d in p.daemons):
             daemon.kill()
         # One process that ends its work even if a test runner, out of patience, kills us meanwhile.
-        subprocess.run(["bash", "-c", '"$0" cleanup; rm -rf "$1"', TESTNODE, str(self.dir.parent)],
+        subprocess.run(["bash", "-c", '"$0" cleanup; rm -rf "$1"', TESTNODE, str(self.top)],
                        env=self.env, timeout=60, check=True, start_new_session=True)
+
+    @property
+    def name(self):
+        """What stands in all names that leave the directory."""
+        return (self.dir / ".name").read_text().strip()
 
     def next_address(self):
         self._next += 1
@@ -342,13 +468,57 @@ class Testbed:
     def node(self, name, **boot):
         """Boot one more; the testbed takes it down."""
         node = Node(name, bed=self, **boot)
-        self._nodes.append(node)
         return node.__enter__()
 
-    def testnode(self, *argv):
-        done = subprocess.run([TESTNODE, *argv], env=self.env, capture_output=True, text=True, timeout=90,
-                              start_new_session=True)
-        if done.returncode == 77:
-            raise Skip(done.stderr.strip().removeprefix("skipped: "))
-        assert done.returncode == 0, f"testnode {' '.join(argv)}: {done.stderr}"
-        return done
+    def boot(self, *nodes):
+        """Boot them side by side. If one fails, or we are interrupted, none goes on booting."""
+        ups = []
+        try:
+            for node in nodes:
+                self._peers.append(node)
+                ups.append(self._begin(*node.boot_words()))
+            for node, up in zip(nodes, ups):
+                self._end(up)
+                node.has_booted()
+        except BaseException:
+            for up in ups:
+                up.terminate()
+            for up in ups:
+                up.communicate()
+            raise
+
+    def stranger(self, address, *argv):
+        """Somebody at this address who is no node of ours, and the program that it runs, if any."""
+        stranger = Peer("x" + address.removeprefix("10.77.").replace(".", "-"), address, self)
+        self.testnode("plug", stranger.name, address)
+        self._peers.append(stranger)
+        if argv:
+            stranger.start(*argv)
+        return stranger
+
+    def remove(self, peer):
+        """Take it away with all that runs there; its cable is pulled."""
+        for daemon in peer.daemons:
+            daemon.kill()
+        self._peers.remove(peer)
+        self.testnode("down", peer.name)
+
+    def testnode(self, *words):
+        return self._end(self._begin(*words))
+
+    def _begin(self, *words):
+        # In a session of its own, Ctrl-C does not reach it: it ends what it began, or we end it.
+        return subprocess.Popen([TESTNODE, *words], env=self.env, text=True, start_new_session=True,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    @staticmethod
+    def _end(running, timeout=90):
+        try:
+            stdout, stderr = running.communicate(timeout=timeout)
+        except BaseException:
+            running.terminate()
+            raise
+        if running.returncode == 77:
+            raise Skip(stderr.strip().removeprefix("skipped: "))
+        assert running.returncode == 0, f"{' '.join(running.args)}: {stderr}"
+        return subprocess.CompletedProcess(running.args, 0, stdout, stderr)

@@ -67,7 +67,7 @@ _OPERATION = _object("operationId x-class summary responses", operationId=_TEXT,
                      **{"x-class": {"enum": ["health", "read", "operate"]}})
 _PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION, put=_OPERATION,
                         delete=_OPERATION, parameters={"type": "array", "items": _PARAMETER}))
-_METRIC = {"type": "array", "prefixItems": [{"enum": ["gauge", "counter"]}], "minItems": 1, "items": _TEXT}
+_METRIC = {"type": "array", "prefixItems": [{"enum": ["gauge", "counter", "histogram"]}], "minItems": 1, "items": _TEXT}
 # As much of OpenAPI 3.1 as the document uses; whatever else turns up there is most likely a slip.
 OPENAPI = _object(
     "openapi info servers paths components x-any-request x-metrics",
@@ -75,7 +75,7 @@ OPENAPI = _object(
     info=_object("title version license description", title=_TEXT, version=_TEXT, license=_SCHEMA, description=_TEXT),
     components=_object("", parameters=_map_of(_PARAMETER), headers=_map_of(_HEADER), responses=_map_of(_RESPONSE),
                        schemas=_map_of(_SCHEMA)),
-    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "diag_[a-z_]+")})
+    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "(diag|api|process)_[a-z_]+")})
 
 
 def walk(node, at=()):
@@ -305,7 +305,9 @@ def scrape(node, **where):
     assert sorted(re.findall(r"^# TYPE (\S+) ", text, re.M)) == sorted(documented), text
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            kind, *labels = documented[sample.name]
+            part = re.search("_(bucket|sum|count)$", sample.name) if family.type == "histogram" else None
+            kind, *labels = documented[family.name if part else sample.name]
+            labels += ["le"] if part and part[1] == "bucket" else []
             assert (family.type, set(sample.labels)) == (kind, set(labels)) and family.documentation, sample
             key = (sample.name, *(sample.labels[name] for name in labels))
             assert key not in samples, f"{key} twice"

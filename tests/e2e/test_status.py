@@ -100,7 +100,7 @@ def exits_with_2(node):
             ("--url", "unix:/nowhere"): "nobody answers at unix:/nowhere",
             ("--url", "http://127.0.0.1:1"): "nobody answers at http://127.0.0.1:1",
             ("--url", "http://127.0.0.1:1050/elsewhere"): "404",
-            ("--url", "ftp://x"): "neither http://HOST:PORT nor unix:/PATH",
+            ("--url", "ftp://x"): "neither http[s]://HOST:PORT nor unix:/PATH",
             ("--url", "unix:relative"): "begins with '/'",
             ("--url", "http://a:b@c"): "password",
             ("--url",): "--url",

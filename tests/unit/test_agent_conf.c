@@ -44,6 +44,15 @@ static void write_agent(struct buf *b, const struct agent_conf *c)
                    or_none(c->address_command), or_none(c->hostname));
 }
 
+static void write_masters(struct buf *b, const struct agent_conf *c)
+{
+        for (size_t i = 0; i < c->n_masters; i++) {
+                char text[MASTER_ADDRESS_MAX];
+
+                buf_printf(b, "%s%s", i ? " " : "", master_address_format(text, &c->masters[i]));
+        }
+}
+
 static void write_rest(struct buf *b, const struct agent_conf *c)
 {
         if (c->stuck_after_usec == USEC_INFINITY)
@@ -84,6 +93,12 @@ static const struct {
          AGENT, write_agent},
         {"[Agent]\nUnit=a.service\nUnit=\nUnit=b.service\n",
          "role=agent target=- units=b.service address=- command=- hostname=-", write_agent},
+        {"", "", write_masters},
+        {"[Agent]\nMasters=10.0.0.1 10.0.0.2:80\t m3.example.com\nMasters=2001:db8::1 [::1]:80\n",
+         "10.0.0.1:1050 10.0.0.2:80 m3.example.com:1050 [2001:db8::1]:1050 [::1]:80", write_masters},
+        {"[Agent]\nMasters=a b\nMasters=B a:1050 a:1\n", "a:1050 b:1050 a:1", write_masters},
+        {"[Agent]\nMasters=a b\nMasters=\nMasters=c\n", "c:1050", write_masters},
+        {"[Agent]\nMasters=a\nMasters=\n", "", write_masters},
         {"[Judge]\nStuckAfter=90\nStarting=healthy\n[Log]\nLevel=debug\n",
          "stuck=90s given=1 starting=1 expect= level=debug", write_rest},
         {"[Judge]\nStuckAfter=1s\n", "stuck=1s given=1 starting=0 expect= level=info", write_rest},
@@ -144,6 +159,10 @@ static const struct {
          "f:2: Level: 'loud' is none of error, warning, notice, info, debug\n"},
         {"[Agent]\nMesosUrl=leader.mesos\n",
          "f:2: MesosUrl: 'leader.mesos' is no URL of Mesos (http://…), nor 'off'\n"},
+        {"[Agent]\nMasters=10.0.0.1 http://a\n",
+         "f:2: Masters: 'http://a' is neither an IP address nor a name, with or without :PORT\n"},
+        {"[Agent]\nMasters=10.0.0.1:0\n",
+         "f:2: Masters: '10.0.0.1:0' is neither an IP address nor a name, with or without :PORT\n"},
         {"[Component a b]\nUnit=a.service\n",
          "f:1: 'a b' is no name of a component: letters, digits and :_.@\\-\n"},
         {"[Component a]\nUnit=a\n", "f:2: Unit: 'a' is no name of a unit\n"},
@@ -218,7 +237,7 @@ static const struct {
          "Address= and AddressCommand= exclude each other\n"},
         {"[Listen]\nListen=10.0.0.1:1050\n",
          "10.0.0.1:1050 can be reached from other machines, in plain text: that needs "
-         "Insecure=yes (--insecure)\n"},
+         "certificates ([TLS]), or Insecure=yes (--insecure)\n"},
         {"[Component api]\nTitle=API\n", "f:1: [Component api] has neither Unit= nor a probe\n"},
         {"[Component api]\n[Component a.service]\n[Component b]\n",
          "f:1: [Component api] has neither Unit= nor a probe\n"

@@ -189,6 +189,310 @@ START_TEST(takes_as_many_groups_as_fit)
 }
 END_TEST
 
+/* --- certificates ------------------------------------------------------------------------------ */
+
+#define GOOD TLS_TRUST_GOOD
+
+/* clang-format off */
+static const struct {
+        const char *address, *uri, *name;
+        const char *outputs; /* as above */
+        enum tls_trust trust; /* UNKNOWN: nobody has looked */
+        enum authority_class class;
+        bool many, insecure;
+} shown[] = {
+        {"11.0.0.1",  "diag://prod/master",       "",             "++-", GOOD, OPERATE, true,  false},
+        {"11.0.0.1",  "diag://prod/agent",        "ops.example",  "++-", GOOD, OPERATE, true,  false},
+        {"11.0.0.1",  "",                         "OPS.example",  "++-", GOOD, OPERATE, true,  false},
+        {"10.0.0.1",  "diag://prod/master",       "",             "++-", GOOD, OPERATE, true,  false},
+        {"127.0.0.1", "diag://prod/master",       "",             "++-", GOOD, OPERATE, true,  false},
+        {"11.0.0.1",  "diag://prod/agent",        "a1",           "-+-", GOOD, HEALTH,  false, false},
+        {"11.0.0.1",  "diag://prod/agent_public", "a1",           "-+-", GOOD, HEALTH,  false, false},
+        {"11.0.0.1",  "diag://test/master",       "",             "-+-", GOOD, HEALTH,  false, false},
+        {"11.0.0.1",  "",                         "ops",          "-+-", GOOD, HEALTH,  false, false},
+        {"11.0.0.1",  "",                         "xops.example", "-+-", GOOD, HEALTH,  false, false},
+        {"11.0.0.1",  "",                         "",             "-+-", GOOD, HEALTH,  false, false},
+        {"10.0.0.1",  "",                         "",             "-+-", GOOD, HEALTH,  false, false},
+        /* without a good one it is the address alone that counts, and not whether plain text would do */
+        {"10.0.0.1",  "diag://prod/master", "ops.example", "-+-", TLS_TRUST_OTHER_CA,       HEALTH, false, false},
+        {"10.0.0.1",  "",                   "",            "-+-", TLS_TRUST_NO_CERTIFICATE, HEALTH, false, false},
+        {"127.0.0.1", "diag://prod/master", "",            "++-", TLS_TRUST_EXPIRED,        HEALTH, false, false},
+        {"11.0.0.1",  "diag://prod/master", "",            "---", TLS_TRUST_UNKNOWN,        NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "",            "---", TLS_TRUST_NO_CERTIFICATE, NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "ops.example", "---", TLS_TRUST_OTHER_CA,       NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "ops.example", "---", TLS_TRUST_EXPIRED,        NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "",            "---", TLS_TRUST_TOO_EARLY,      NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "",            "---", TLS_TRUST_NOT_FOR_CLIENTS, NONE, false, true},
+        {"11.0.0.1",  "diag://prod/master", "",            "---", TLS_TRUST_BROKEN,         NONE, false, true},
+};
+/* clang-format on */
+
+static struct tls_peer peer_of(enum tls_trust trust, const char *uri, const char *name)
+{
+        struct tls_peer p = {.trust = trust};
+
+        tls_identity_add_uri(&p.identity, uri);
+        p.identity.n_names_bytes = *name ? strlen(name) + 1 : 0;
+        memcpy(p.identity.names, name, strlen(name) + 1);
+        memcpy(p.identity.name, name, strlen(name) + 1);
+        return p;
+}
+
+static struct authority make_authority_with_masters(void)
+{
+        struct authority a = make_authority();
+
+        strcpy(a.cluster, "prod");
+        a.masters[a.n_masters++] = (char *)"m9";
+        a.masters[a.n_masters++] = (char *)"ops.example";
+        return a;
+}
+
+START_TEST(judges_certificates)
+{
+        struct tls_peer p = peer_of(shown[_i].trust, shown[_i].uri, shown[_i].name);
+        struct authority_caller c = caller_parse(shown[_i].address);
+        struct authority a = make_authority_with_masters();
+
+        a.insecure = shown[_i].insecure;
+        c.tls = true;
+        c.certificate = shown[_i].trust == TLS_TRUST_UNKNOWN ? NULL : &p;
+        for (size_t i = 0; i < 3; i++) {
+                struct authority_verdict v;
+
+                a.output = (enum authority_output)i;
+                v = authority_judge(&a, &c);
+                ck_assert_int_eq(v.class, shown[_i].class);
+                ck_assert_int_eq(v.output, shown[_i].outputs[i] == '+');
+                ck_assert_int_eq(v.many, shown[_i].many);
+                ck_assert(!v.reserve);
+        }
+}
+END_TEST
+
+/* Whoever got it there. */
+START_TEST(believes_no_certificate_without_tls)
+{
+        struct tls_peer p = peer_of(GOOD, "diag://prod/master", "ops.example");
+        struct authority_caller c = caller_parse("11.0.0.1");
+        struct authority a = make_authority_with_masters();
+
+        c.certificate = &p;
+        ck_assert_int_eq(authority_judge(&a, &c).class, NONE);
+}
+END_TEST
+
+START_TEST(knows_no_masters_without_a_cluster)
+{
+        struct tls_peer p = peer_of(GOOD, "diag://prod/master", "m1");
+        struct authority_caller c = caller_parse("11.0.0.1");
+        struct authority a = make_authority();
+
+        c.tls = true;
+        c.certificate = &p;
+        ck_assert_int_eq(authority_judge(&a, &c).class, HEALTH);
+}
+END_TEST
+
+/* --- the forwarder ----------------------------------------------------------------------------- */
+
+#define FORWARDER 990u
+#define LONGEST   AUTHORITY_FORWARDED_NAME_MAX - 1
+
+/* clang-format off */
+static const struct {
+        const char *field, *name;
+        enum authority_class class;
+        bool output;
+} fields[] = {
+        {"health 0 10.0.0.7", "10.0.0.7, forwarded by uid 990", HEALTH, false},
+        {"health 1 10.0.0.7", "10.0.0.7, forwarded by uid 990", HEALTH, true},
+        {"read 0 uid 1000", "uid 1000, forwarded by uid 990", READ, false},
+        {"operate 1 certificate m1 (10.0.0.1)",
+         "certificate m1 (10.0.0.1), forwarded by uid 990", OPERATE, true},
+        {"operate 1 a, b", "a, b, forwarded by uid 990", OPERATE, true},
+        {"operate 1 ~", "~, forwarded by uid 990", OPERATE, true},
+        /* anything else: health without outputs, of the forwarder itself */
+        {NULL, "uid 990", HEALTH, false},
+        {"", "uid 990", HEALTH, false},
+        {" ", "uid 990", HEALTH, false},
+        {"operate", "uid 990", HEALTH, false},
+        {"operate ", "uid 990", HEALTH, false},
+        {"operate 1", "uid 990", HEALTH, false},
+        {"operate 1 ", "uid 990", HEALTH, false},
+        {"operate 1  x", "uid 990", HEALTH, false},
+        {"operate  1 x", "uid 990", HEALTH, false},
+        {" operate 1 x", "uid 990", HEALTH, false},
+        {"operate\t1\tx", "uid 990", HEALTH, false},
+        {"operate 2 x", "uid 990", HEALTH, false},
+        {"operate -1 x", "uid 990", HEALTH, false},
+        {"operate 01 x", "uid 990", HEALTH, false},
+        {"operate 1x", "uid 990", HEALTH, false},
+        {"operate yes x", "uid 990", HEALTH, false},
+        {"Operate 1 x", "uid 990", HEALTH, false},
+        {"OPERATE 1 x", "uid 990", HEALTH, false},
+        {"operat 1 x", "uid 990", HEALTH, false},
+        {"operates 1 x", "uid 990", HEALTH, false},
+        {"operateoperateoperate 1 x", "uid 990", HEALTH, false},
+        {"none 1 x", "uid 990", HEALTH, false},
+        {"3 1 x", "uid 990", HEALTH, false},
+        {"operate 1 x\n", "uid 990", HEALTH, false},
+        {"operate 1 x\033[31m", "uid 990", HEALTH, false},
+        {"operate 1 \xc3\xbc", "uid 990", HEALTH, false},
+        {"operate 1 \x7f", "uid 990", HEALTH, false},
+};
+/* clang-format on */
+
+static struct authority make_authority_with_forwarder(void)
+{
+        struct authority a = make_authority();
+
+        a.has_forwarder = true;
+        a.forwarder = FORWARDER;
+        return a;
+}
+
+START_TEST(believes_the_forwarder)
+{
+        /* Not what it might itself: member of the group, and (see make_authority()) a proxy that operates. */
+        static const char *const callers_of[] = {"990:990", "990:990,4711"};
+        struct authority a = make_authority_with_forwarder();
+        char name[AUTHORITY_NAME_MAX];
+
+        for (size_t i = 0; i < ELEMENTSOF(callers_of); i++) {
+                struct authority_caller c = caller_parse(callers_of[i]);
+                struct authority_verdict v;
+
+                authority_take_forwarded(&c, fields[_i].field, fields[_i].field ? 1 : 0);
+                v = authority_judge(&a, &c);
+                ck_assert_msg(v.class == fields[_i].class, "%s: %s", str_or(fields[_i].field, "-"),
+                              authority_class_to_string(v.class));
+                ck_assert_int_eq(v.output, fields[_i].output);
+                ck_assert(v.many && !v.reserve);
+                ck_assert_str_eq(authority_caller_name(name, &c), fields[_i].name);
+        }
+}
+END_TEST
+
+START_TEST(takes_a_forwarded_name_that_is_not_too_long)
+{
+        struct authority a = make_authority_with_forwarder();
+        struct authority_caller c = caller_parse("990:990");
+        char field[512], name[AUTHORITY_NAME_MAX];
+
+        (void)snprintf(field, sizeof(field), "operate 1 %0*d", LONGEST, 1);
+        authority_take_forwarded(&c, field, 1);
+        ck_assert_int_eq(authority_judge(&a, &c).class, OPERATE);
+        authority_caller_name(name, &c);
+        ck_assert(strstr(name, "1, forwarded by uid 990"));
+        (void)snprintf(field, sizeof(field), "operate 1 %0*d", LONGEST + 1, 1);
+        authority_take_forwarded(&c, field, 1);
+        ck_assert_int_eq(authority_judge(&a, &c).class, HEALTH);
+        ck_assert_str_eq(authority_caller_name(name, &c), "uid 990");
+}
+END_TEST
+
+START_TEST(forgets_for_whom_it_was)
+{
+        struct authority a = make_authority_with_forwarder();
+        struct authority_caller c = caller_parse("990:990");
+
+        for (unsigned n = 0; n < 4; n++) {
+                authority_take_forwarded(&c, "operate 1 x", 1);
+                ck_assert_int_eq(authority_judge(&a, &c).class, OPERATE);
+                authority_take_forwarded(&c, n ? "operate 1 x" : NULL, n == 1 ? 0 : n);
+                ck_assert_msg(authority_judge(&a, &c).class == HEALTH, "%u", n);
+                ck_assert(!authority_judge(&a, &c).output);
+        }
+}
+END_TEST
+
+/* Not a TCP client, not another uid, not root; and nobody where there is no such user. */
+START_TEST(gives_nobody_more_than_he_has)
+{
+        struct authority with = make_authority_with_forwarder(), without = make_authority();
+
+        without.forwarder = FORWARDER;
+        for (size_t i = 0; i < ELEMENTSOF(callers); i++) {
+                struct authority_caller c = caller_parse(callers[i].caller);
+                bool is_forwarder = strncmp(callers[i].caller, "990:", 4) == 0;
+                const struct authority *a = is_forwarder ? &without : &with;
+                char name[AUTHORITY_NAME_MAX];
+
+                if (c.peer.sa.sa_family != AF_UNIX)
+                        c.uid = FORWARDER; /* whatever stands there */
+                authority_take_forwarded(&c, "operate 1 x", 1);
+                ck_assert_msg(authority_judge(a, &c).class == callers[i].class, "%s",
+                              callers[i].caller);
+                authority_caller_name(name, &c);
+                ck_assert_int_eq(strstr(name, "forwarded") != NULL,
+                                 c.peer.sa.sa_family == AF_UNIX);
+        }
+}
+END_TEST
+
+START_TEST(lends_nothing_of_who_forwards)
+{
+        struct authority a = make_authority_with_forwarder();
+
+        for (size_t i = 0; i < ELEMENTSOF(callers); i++) {
+                struct authority_caller c = caller_parse(callers[i].caller);
+                struct authority_verdict v;
+
+                authority_take_forwarded(&c, "health 0 x", 1);
+                v = authority_judge(&a, &c);
+                if (c.peer.sa.sa_family != AF_UNIX)
+                        ck_assert_int_eq(v.class, callers[i].class);
+                else
+                        ck_assert_msg(v.class <= HEALTH && !v.output && !v.reserve, "%s",
+                                      callers[i].caller);
+        }
+}
+END_TEST
+
+START_TEST(knows_words_for_classes)
+{
+        enum authority_class class = NONE;
+
+        for (enum authority_class i = HEALTH; i <= OPERATE; i++) {
+                ck_assert_int_eq(authority_class_from_string(authority_class_to_string(i), &class),
+                                 0);
+                ck_assert_int_eq(class, i);
+        }
+        ck_assert_int_eq(authority_class_from_string("none", &class), -EINVAL);
+        ck_assert_int_eq(authority_class_from_string("", &class), -EINVAL);
+        ck_assert_int_eq(class, OPERATE);
+}
+END_TEST
+
+START_TEST(names_certificates)
+{
+        struct tls_peer p = peer_of(GOOD, "", "m1.example");
+        struct authority_caller c = caller_parse("::ffff:10.0.0.7");
+        char buf[AUTHORITY_NAME_MAX], longest[TLS_NAME_MAX];
+
+        c.tls = true;
+        c.certificate = &p;
+        ck_assert_str_eq(authority_caller_name(buf, &c), "certificate m1.example (10.0.0.7)");
+        *p.identity.name = '\0';
+        ck_assert_str_eq(authority_caller_name(buf, &c), "certificate without a name (10.0.0.7)");
+        p = peer_of(TLS_TRUST_OTHER_CA, "", "m1.example"); /* anybody can call himself that */
+        ck_assert_str_eq(authority_caller_name(buf, &c), "10.0.0.7");
+        c.certificate = NULL;
+        ck_assert_str_eq(authority_caller_name(buf, &c), "10.0.0.7");
+
+        /* What one daemon calls somebody, the other one has to take. */
+        memset(longest, 'm', sizeof(longest) - 1);
+        longest[sizeof(longest) - 1] = '\0';
+        c = caller_parse("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+        p = peer_of(GOOD, "", longest);
+        c.tls = true;
+        c.certificate = &p;
+        ck_assert_uint_lt(strlen(authority_caller_name(buf, &c)), AUTHORITY_FORWARDED_NAME_MAX);
+        ck_assert_str_eq(buf + strlen(buf) - 6, ":ffff)");
+}
+END_TEST
+
 static const struct {
         const char *caller, *name;
 } names[] = {
@@ -365,7 +669,9 @@ START_TEST(copies_the_names)
         struct authority a =
                                  {
                                          .hosts = {strdup("m1"), strdup("m2")},
-                                           .n_hosts = 2
+                                         .n_hosts = 2,
+                                         .masters = {strdup("m3")           },
+                                         .n_masters = 1
         },
                          b;
 
@@ -374,6 +680,8 @@ START_TEST(copies_the_names)
         ck_assert_uint_eq(b.n_hosts, 2);
         ck_assert(authority_host_is_ours(&b, "m2"));
         ck_assert(!authority_host_is_ours(&a, "m2"));
+        ck_assert_uint_eq(b.n_masters, 1);
+        ck_assert_str_eq(b.masters[0], "m3");
         authority_done(&b);
 }
 END_TEST
@@ -388,6 +696,16 @@ int main(void)
         tcase_add_test(tc, has_no_operators_where_there_is_no_group);
         tcase_add_test(tc, asks_the_kernel_who_it_is);
         tcase_add_loop_test(tc, takes_as_many_groups_as_fit, 0, 5);
+        tcase_add_loop_test(tc, judges_certificates, 0, ELEMENTSOF(shown));
+        tcase_add_test(tc, believes_no_certificate_without_tls);
+        tcase_add_test(tc, knows_no_masters_without_a_cluster);
+        tcase_add_loop_test(tc, believes_the_forwarder, 0, ELEMENTSOF(fields));
+        tcase_add_test(tc, takes_a_forwarded_name_that_is_not_too_long);
+        tcase_add_test(tc, forgets_for_whom_it_was);
+        tcase_add_test(tc, gives_nobody_more_than_he_has);
+        tcase_add_test(tc, lends_nothing_of_who_forwards);
+        tcase_add_test(tc, knows_words_for_classes);
+        tcase_add_test(tc, names_certificates);
         tcase_add_loop_test(tc, names_callers, 0, ELEMENTSOF(names));
         tcase_add_test(tc, tells_clients_apart);
         tcase_add_loop_test(tc, takes_for_one_client_who_has_many_addresses, 0,

@@ -23,6 +23,8 @@ static const struct {
         {"http://127.0.0.1:1050",           "http://127.0.0.1:1050", "",            "http://127.0.0.1:1050"},
         {"http://m1",                       "http://m1",             "",            "http://m1"            },
         {"HTTP://m1.example.:80/",          "HTTP://m1.example.:80", "",            "HTTP://m1.example.:80"},
+        {"https://m1:1050/",                "https://m1:1050",       "",            "https://m1:1050"      },
+        {"HTTPS://10.0.0.1",                "HTTPS://10.0.0.1",      "",            "HTTPS://10.0.0.1"     },
         {"http://[::1]:1050",               "http://[::1]:1050",     "",            "http://[::1]:1050"    },
         {"http://[fe80::1]",                "http://[fe80::1]",      "",            "http://[fe80::1]"     },
         {"http://m1/agent/7f/",             "http://m1/agent/7f",    "",            "http://m1/agent/7f"   },
@@ -31,7 +33,9 @@ static const struct {
         {"unix:run/x.sock",                 NULL,                    NULL,          NULL                   },
         {"unix:",                           NULL,                    NULL,          NULL                   },
         {"m1:1050",                         NULL,                    NULL,          NULL                   },
-        {"https://m1",                      NULL,                    NULL,          NULL                   },
+        {"https:/m1",                       NULL,                    NULL,          NULL                   },
+        {"https://",                        NULL,                    NULL,          NULL                   },
+        {"https://m1:0",                    NULL,                    NULL,          NULL                   },
         {"file:///etc/passwd",              NULL,                    NULL,          NULL                   },
         {"http:",                           NULL,                    NULL,          NULL                   },
         {"http://",                         NULL,                    NULL,          NULL                   },
@@ -58,11 +62,20 @@ static const struct {
         {"http://" HUNDRED HUNDRED HUNDRED, NULL,                    NULL,          NULL                   },
 };
 
+static int init_from(struct client *c, const char *url, struct err *e)
+{
+        return client_init(c, &(struct client_options){.url = url}, e);
+}
+
 START_TEST(reads_url)
 {
+        const struct client_options o = {
+                .url = urls[_i].url,
+                .ca_file = strncasecmp(urls[_i].url, "https:", 6) == 0 ? "/a" : NULL,
+        };
         struct client c;
         struct err e = {0};
-        int r = client_init(&c, urls[_i].url, &e);
+        int r = client_init(&c, &o, &e);
 
         if (!urls[_i].base) {
                 ck_assert_msg(r == -EINVAL, "%s is accepted", urls[_i].url);
@@ -93,10 +106,153 @@ START_TEST(prefers_option_to_environment_to_default)
         ck_assert_int_eq(client_init(&c, NULL, NULL), 0);
         ck_assert(!c.is_default);
         ck_assert_str_eq(c.who, "http://m1");
-        ck_assert_int_eq(client_init(&c, "http://m2", NULL), 0);
+        ck_assert_int_eq(init_from(&c, "http://m2", NULL), 0);
         ck_assert_str_eq(c.who, "http://m2");
         setenv("DIAG_URL", "m1", 1);
         ck_assert_int_eq(client_init(&c, NULL, NULL), -EINVAL);
+}
+END_TEST
+
+/* --- whom to trust, and who we are ---------------------------------------------------------------- */
+
+#define ETC "/etc/diag/tls/"
+
+enum { CA = 1, CERT = 2, KEY = 4 };
+
+/* What is expected of a file: NULL: none; "~": that in $HOME; else what it is. */
+static const struct {
+        const char *name;
+        struct client_options o;
+        unsigned at_home; /* what there is in $HOME/.config/diag */
+        int want;
+        const char *ca, *cert, *key, *says;
+} tls_cases[] = {
+        {"all at home",         {.url = "https://m1"}, CA | CERT | KEY, 0,       "~",  "~",  "~",  NULL                                                               },
+        {"as nobody",           {.url = "https://m1"}, CA,              0,       "~",  NULL, NULL, NULL                                                               },
+        {"a key alone",         {.url = "https://m1"}, CA | KEY,        0,       "~",  NULL, NULL, NULL                                                               },
+        {"a certificate alone", {.url = "HTTPS://m1"}, CA | CERT,       0,       "~",  NULL, NULL, NULL                                                               },
+        {"nobody to trust",
+         {.url = "https://m1"},
+         0,                                                             -ENOKEY,
+         NULL,                                                                         NULL,
+         NULL,                                                                                     "nobody says whom to trust at https://m1: --cacert FILE, or ca.pem"},
+        {"named before found",
+         {"https://m1", "/a", "/b", "/c"},
+         CA | CERT | KEY,
+         0,                                                                      "/a",
+         "/b",                                                                               "/c",
+         NULL                                                                                                                                                         },
+        {"one file for both",
+         {"https://m1", "/a", "/b", NULL},
+         CA | CERT | KEY,
+         0,                                                                      "/a",
+         "/b",                                                                               "/b",
+         NULL                                                                                                                                                         },
+        {"the rest is found",
+         {"https://m1", "/a", NULL, NULL},
+         CA | CERT | KEY,
+         0,                                                                      "/a",
+         "~",                                                                                "~",
+         NULL                                                                                                                                                         },
+        {"a key for nothing",
+         {"https://m1", "/a", NULL, "/c"},
+         0,                                                             -EINVAL,
+         NULL,                                                                         NULL,
+         NULL,                                                                                     "--key is of no use without --cert"                                },
+        {"no name",
+         {"https://m1", "", NULL, NULL},
+         0,                                                             -EINVAL,
+         NULL,                                                                         NULL,
+         NULL,                                                                                     "\"\" cannot be the name of a file"                                },
+        {"not for http",
+         {"http://m1", "/a", NULL, NULL},
+         CA,                                                            -EINVAL,
+         NULL,                                                                         NULL,
+         NULL,                                                                                     "--cacert, --cert and --key are for https, and http://m1 is not"   },
+        {"not for a socket",
+         {"unix:/x", NULL, "/b", NULL},
+         CA,                                                            -EINVAL,
+         NULL,                                                                         NULL,
+         NULL,                                                                                     "for https, and unix:/x is not"                                    },
+        {"not asked for",       {.url = "http://m1"},  CA | CERT | KEY, 0,       NULL, NULL, NULL, NULL                                                               },
+};
+
+static const struct {
+        unsigned bit;
+        const char *name;
+} tls_files[] = {
+        {CA,   "ca.pem"  },
+        {CERT, "node.pem"},
+        {KEY,  "node.key"},
+};
+
+static void check_tls_file(const char *what, const char *is, const char *want,
+                           const char *directory, const char *name)
+{
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+        if (want)
+                ck_assert_msg(streq(is, streq(want, "~") ? path : want), "%s: %s", what, is);
+        else
+                ck_assert_msg(streq(is, "") || strncmp(is, ETC, strlen(ETC)) == 0, "%s: %s", what,
+                              is);
+}
+
+START_TEST(chooses_tls_files)
+{
+        char home[] = "/tmp/diag-test-client.XXXXXX", directory[64], path[128];
+        struct err e = {0};
+        struct client c;
+        int r;
+
+        ck_assert_ptr_nonnull(mkdtemp(home));
+        (void)snprintf(directory, sizeof(directory), "%s/.config", home);
+        ck_assert_int_eq(mkdir(directory, 0700), 0);
+        (void)snprintf(directory, sizeof(directory), "%s/.config/diag", home);
+        ck_assert_int_eq(mkdir(directory, 0700), 0);
+        for (size_t i = 0; i < ELEMENTSOF(tls_files); i++) {
+                (void)snprintf(path, sizeof(path), "%s/%s", directory, tls_files[i].name);
+                if (tls_cases[_i].at_home & tls_files[i].bit)
+                        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        }
+        setenv("HOME", home, 1);
+        r = client_init(&c, &tls_cases[_i].o, &e);
+        for (size_t i = 0; i < ELEMENTSOF(tls_files); i++) {
+                (void)snprintf(path, sizeof(path), "%s/%s", directory, tls_files[i].name);
+                (void)unlink(path);
+        }
+        (void)rmdir(directory);
+        (void)snprintf(path, sizeof(path), "%s/.config", home);
+        (void)rmdir(path);
+        (void)rmdir(home);
+        if (tls_cases[_i].want == -ENOKEY && access(ETC "ca.pem", R_OK) == 0)
+                return; /* this machine trusts somebody */
+        ck_assert_msg(r == tls_cases[_i].want, "%s: %d %s", tls_cases[_i].name, r, e.text);
+        if (r < 0) {
+                ck_assert_msg(strstr(e.text, tls_cases[_i].says) != NULL, "%s", e.text);
+                return;
+        }
+        check_tls_file(tls_cases[_i].name, c.ca_file, tls_cases[_i].ca, directory, "ca.pem");
+        check_tls_file(tls_cases[_i].name, c.cert_file, tls_cases[_i].cert, directory, "node.pem");
+        check_tls_file(tls_cases[_i].name, c.key_file, tls_cases[_i].key, directory, "node.key");
+        ck_assert(!*c.cert_file == !*c.key_file);
+}
+END_TEST
+
+START_TEST(takes_its_options)
+{
+        struct client_options o = {0};
+
+        ck_assert(client_options_take(&o, CLIENT_OPTION_URL, "u"));
+        ck_assert(client_options_take(&o, CLIENT_OPTION_CACERT, "a"));
+        ck_assert(client_options_take(&o, CLIENT_OPTION_CERT, "c"));
+        ck_assert(client_options_take(&o, CLIENT_OPTION_KEY, "k"));
+        ck_assert(!client_options_take(&o, '?', "x"));
+        ck_assert_str_eq(o.url, "u");
+        ck_assert_str_eq(o.ca_file, "a");
+        ck_assert_str_eq(o.cert_file, "c");
+        ck_assert_str_eq(o.key_file, "k");
 }
 END_TEST
 
@@ -116,7 +272,7 @@ static int ask(const struct scripted_reply *reply, const struct client_node *kno
         *s = (struct scripted_server){.replies = reply, .n_replies = 1};
         scripted_server_on_loopback(s);
         scripted_server_start(s);
-        ck_assert_int_eq(client_init(&c, s->url, NULL), 0);
+        ck_assert_int_eq(init_from(&c, s->url, NULL), 0);
         r = client_ask_node(&c, known, ret, e);
         scripted_server_join(s);
         return r;
@@ -213,7 +369,7 @@ START_TEST(gets_no_answer_from_the_hasty)
         ck_assert_ptr_nonnull(mkdtemp(directory));
         (void)snprintf(path, sizeof(path), "%s/s", directory);
         scripted_server_on_socket(&s, path);
-        ck_assert_int_eq(client_init(&c, s.url, NULL), 0);
+        ck_assert_int_eq(init_from(&c, s.url, NULL), 0);
         ck_assert_int_eq(pthread_create(&thread, NULL, hang_up_at_once, &s.listen_fd), 0);
         for (size_t i = 0; i < N_HASTY; i++) {
                 struct err e = {0};
@@ -233,12 +389,12 @@ START_TEST(advises_where_systemd_listens)
 {
         struct client c;
 
-        ck_assert_int_eq(client_init(&c, "unix:/nonexistent/s", NULL), 0);
+        ck_assert_int_eq(init_from(&c, "unix:/nonexistent/s", NULL), 0);
         ck_assert_str_eq(client_advice(&c, CLIENT_NO_ANSWER),
                          "; see systemctl status diag-agentd.service");
         ck_assert_str_eq(client_advice(&c, CLIENT_NOBODY), "");
         ck_assert_str_eq(client_advice(&c, -EPROTO), "");
-        ck_assert_int_eq(client_init(&c, "http://m1", NULL), 0);
+        ck_assert_int_eq(init_from(&c, "http://m1", NULL), 0);
         ck_assert_str_eq(client_advice(&c, CLIENT_NO_ANSWER), "");
 }
 END_TEST
@@ -249,7 +405,7 @@ START_TEST(finds_nobody)
         struct client c;
         struct err e = {0};
 
-        ck_assert_int_eq(client_init(&c, "unix:/nonexistent/s", NULL), 0);
+        ck_assert_int_eq(init_from(&c, "unix:/nonexistent/s", NULL), 0);
         ck_assert_int_eq(client_ask_node(&c, NULL, &node, &e), CLIENT_NOBODY);
         ck_assert_str_eq(e.text,
                          "nobody answers at unix:/nonexistent/s: No such file or directory");
@@ -322,6 +478,8 @@ int main(void)
 
         tcase_add_loop_test(tc, reads_url, 0, ELEMENTSOF(urls));
         tcase_add_test(tc, prefers_option_to_environment_to_default);
+        tcase_add_loop_test(tc, chooses_tls_files, 0, ELEMENTSOF(tls_cases));
+        tcase_add_test(tc, takes_its_options);
         tcase_add_test(tc, asks_and_waits);
         tcase_add_loop_test(tc, refuses_answer, 0, ELEMENTSOF(refusals));
         tcase_add_loop_test(tc, gets_no_answer, 0, ELEMENTSOF(silences));

@@ -280,6 +280,28 @@ START_TEST(counts_for_each_client)
 }
 END_TEST
 
+START_TEST(exempts_who_was_counted)
+{
+        _cleanup_(connections_freep) struct connections *cs =
+                make_connections(LONG_USEC, LONG_USEC, LONG_USEC);
+        struct connection his[7] = {};
+
+        for (size_t i = 0; i < 4; i++)
+                ck_assert(connections_admit(cs, &his[i], &somebody, false));
+        ck_assert(!connections_admit(cs, &his[4], &somebody, false));
+        connections_exempt(cs, &his[1]);
+        connections_exempt(cs, &his[1]);
+        connections_remove(cs, &his[0]);
+        connections_remove(cs, &his[1]); /* and it is not taken from the others a second time */
+        ck_assert(connections_admit(cs, &his[4], &somebody, false));
+        ck_assert(connections_admit(cs, &his[5], &somebody, false));
+        ck_assert(!connections_admit(cs, &his[6], &somebody, false));
+        for (size_t i = 2; i < 6; i++)
+                connections_remove(cs, &his[i]);
+        ck_assert(connections_wait_none(cs, 0));
+}
+END_TEST
+
 START_TEST(expects_requests)
 {
         _cleanup_(connections_freep) struct connections *cs =
@@ -324,6 +346,7 @@ int main(void)
         tcase_add_test(tc, says_it_of_those_that_it_watches);
         tcase_add_test(tc, ends_all);
         tcase_add_test(tc, counts_for_each_client);
+        tcase_add_test(tc, exempts_who_was_counted);
         tcase_add_test(tc, expects_requests);
         suite_add_tcase(suite, tc);
         return test_main(suite);

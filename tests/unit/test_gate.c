@@ -146,6 +146,67 @@ START_TEST(explains)
 }
 END_TEST
 
+START_TEST(explains_what_is_wrong_with_a_certificate)
+{
+        static const struct {
+                enum tls_trust trust;
+                enum authority_class has, needed;
+                const char *words[2];
+        } said[] = {
+                {TLS_TRUST_NO_CERTIFICATE,
+                 AUTHORITY_NONE,   AUTHORITY_HEALTH,
+                 {"no certificate was shown", "AllowFrom="}      },
+                {TLS_TRUST_OTHER_CA,
+                 AUTHORITY_NONE,   AUTHORITY_HEALTH,
+                 {"not of the CA of this daemon", "[TLS]"}       },
+                {TLS_TRUST_EXPIRED,
+                 AUTHORITY_NONE,   AUTHORITY_OPERATE,
+                 {"has expired", "AllowFrom="}                   },
+                {TLS_TRUST_GOOD,
+                 AUTHORITY_HEALTH, AUTHORITY_OPERATE,
+                 {"class operate", "the certificate of a master"}},
+                {TLS_TRUST_NO_CERTIFICATE,
+                 AUTHORITY_HEALTH, AUTHORITY_READ,
+                 {"class read", "MasterNames="}                  },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(said); i++) {
+                struct tls_peer p = {.trust = said[i].trust};
+                struct authority_caller c = caller_of("10.0.0.7");
+                const struct gate_refusal r = {NOT_ALLOWED, &c, NULL, said[i].has, said[i].needed};
+                char buf[GATE_TEXT_MAX];
+
+                c.tls = true;
+                c.certificate = &p;
+                gate_explain(buf, &r);
+                for (size_t k = 0; k < 2; k++)
+                        ck_assert_msg(strstr(buf, said[i].words[k]), "%s: %s", said[i].words[k],
+                                      buf);
+        }
+}
+END_TEST
+
+/* Said twice it is worth nothing: whoever forwards has let something of his client's through. */
+START_TEST(takes_what_the_forwarder_says_once)
+{
+        struct authority a = {.has_forwarder = true, .forwarder = 1000, .operators = (gid_t)-1};
+        static const enum authority_class want[] = {AUTHORITY_HEALTH, AUTHORITY_OPERATE,
+                                                    AUTHORITY_HEALTH};
+        static const char value[] = "operate 1 x";
+        struct authority_caller c = caller_of("unix");
+        _cleanup_(gate_freep) struct gate *g = NULL;
+        struct head h;
+
+        ck_assert_int_eq(gate_new(&g, &a), 0);
+        head_init(&h, "HTTP/1.1");
+        for (size_t i = 0; i < ELEMENTSOF(want); i++) {
+                gate_take_forwarded(g, &c, &h);
+                ck_assert_int_eq(gate_judge(g, &c).class, want[i]);
+                head_add(&h, "Diag-Caller", 11, value, sizeof(value) - 1);
+        }
+}
+END_TEST
+
 int main(void)
 {
         Suite *suite = suite_create("gate");
@@ -154,6 +215,8 @@ int main(void)
         tcase_add_loop_test(tc, refuses, 0, ELEMENTSOF(cases));
         tcase_add_test(tc, follows_a_new_authority);
         tcase_add_loop_test(tc, explains, 0, ELEMENTSOF(texts));
+        tcase_add_test(tc, explains_what_is_wrong_with_a_certificate);
+        tcase_add_test(tc, takes_what_the_forwarder_says_once);
         suite_add_tcase(suite, tc);
         return test_main(suite);
 }

@@ -6,7 +6,9 @@
 
 #include "api/listen_conf.h"
 #include "base/buf.h"
+#include "base/fs.h"
 #include "base/mono.h"
+#include "tests/unit/certificates.h"
 #include "tests/unit/test_main.h"
 
 static const struct conf_key keys[] = {
@@ -36,6 +38,10 @@ static void write_listen(struct buf *b, const struct listen_conf *c)
                    a->output);
         for (size_t i = 0; i < a->n_hosts; i++)
                 buf_printf(b, "%s%s", i ? "," : "", a->hosts[i]);
+        if (a->n_masters)
+                buf_puts(b, " masters=");
+        for (size_t i = 0; i < a->n_masters; i++)
+                buf_printf(b, "%s%s", i ? "," : "", a->masters[i]);
         buf_puts(b, " proxies=");
         for (size_t i = 0; i < a->n_proxies; i++)
                 buf_printf(b, "%s%u:%d", i ? "," : "", (unsigned)a->proxies[i].uid,
@@ -78,6 +84,10 @@ static const struct {
          "listen= networks=0 insecure=0 output=2 hosts= proxies=", write_listen},
         {"[Listen]\nOutputInHealth=yes\n",
          "listen= networks=0 insecure=0 output=1 hosts= proxies=", write_listen},
+        {"[TLS]\nMasterNames=M1.example m2\nMasterNames=m3\n",
+         "listen= networks=0 insecure=0 output=0 hosts= masters=m1.example,m2,m3 proxies=",
+         write_listen},
+        {"[TLS]\nMasterNames=m1\nMasterNames=\n", NOTHING, write_listen},
         {"", USUAL, write_limits},
         {"[Limits]\nMaxConnections=10\nMaxConnectionsPerClient=9\nMaxWaiting=8\n"
          "MaxWaitingPerClient=7\nIdleTimeout=6\nRequestTimeout=5s\n", "10 9 8 7 6s 5s",
@@ -124,6 +134,10 @@ static const struct {
          "f:2: TrustedProxy: 'all' is none of health, read, operate\n"},
         {"[Listen]\nTrustedProxy=uid:no-such-user grants=read\n",
          "f:2: TrustedProxy: there is no user 'no-such-user'\n"},
+        {"[TLS]\nCA=ca.pem\n", "f:2: CA: 'ca.pem' is not an absolute path\n"},
+        {"[TLS]\nKey=./k\n", "f:2: Key: './k' is not an absolute path\n"},
+        {"[TLS]\nMasterNames=m1 *.example\n",
+         "f:2: MasterNames: '*.example' is no name of a certificate\n"},
         {"[Limits]\nMaxConnections=0\n",
          "f:2: MaxConnections: '0' is no number from 1 to 65536\n"},
         {"[Limits]\nMaxWaiting=many\n",
@@ -149,6 +163,7 @@ static const struct {
         const char *line, *want;
         unsigned max; /* so many lines are taken; the number counts */
 } limits[] = {
+        {"MasterNames=m",       "more than 64 names\n",     AUTHORITY_MASTERS_MAX  },
         {"Listen=127.0.0.1:",   "more than 16 listeners\n", SERVER_LISTENERS_MAX   },
         {"AllowFrom=10.0.0.",   "more than 64 networks\n",  AUTHORITY_NETWORKS_MAX },
         {"AllowedHosts=m",      "more than 62 names\n",     AUTHORITY_HOSTS_MAX - 2},
@@ -161,7 +176,7 @@ START_TEST(has_limits)
         _cleanup_(buf_done) struct buf said = {0}, text = {0};
         const char *end = strncmp(limits[_i].line, "Trusted", 7) == 0 ? " grants=read" : "";
 
-        buf_puts(&text, "[Listen]\n");
+        buf_puts(&text, *limits[_i].line == 'M' ? "[TLS]\n" : "[Listen]\n");
         for (unsigned i = 1; i <= limits[_i].max; i++)
                 buf_printf(&text, "%s%u%s\n", limits[_i].line, i, end);
         listen_conf_init(&c);
@@ -177,7 +192,7 @@ END_TEST
 
 #define IN_PLAIN_TEXT(address)                                                    \
         address " can be reached from other machines, in plain text: that needs " \
-                "Insecure=yes (--insecure)"
+                "certificates ([TLS]), or Insecure=yes (--insecure)"
 
 /* clang-format off */
 static const struct {
@@ -206,6 +221,7 @@ START_TEST(guards_the_open_door)
         struct err e = {0};
 
         listen_conf_init(&c);
+        c.tls.directory = "/nonexistent";
         parse(&c, checks[_i].text, &said);
         ck_assert_str_eq(buf_cstr(&said), "");
         ck_assert_int_eq(listen_conf_check(&c, NULL, &e), *checks[_i].want ? -EINVAL : 0);
@@ -219,11 +235,181 @@ START_TEST(answers_to_its_own_names)
         char kernel_name[HOST_NAME_MAX + 1] = "";
 
         listen_conf_init(&c);
+        c.tls.directory = "/nonexistent";
         ck_assert_int_eq(gethostname(kernel_name, sizeof(kernel_name) - 1), 0);
         ck_assert_int_eq(listen_conf_check(&c, "M1.Example", NULL), 0);
         ck_assert_uint_eq(c.authority.n_hosts, 2);
         ck_assert_int_eq(strcasecmp(c.authority.hosts[0], kernel_name), 0);
         ck_assert_str_eq(c.authority.hosts[1], "m1.example");
+}
+END_TEST
+
+/* --- [TLS] --------------------------------------------------------------------------------------- */
+
+static char directory[] = "/tmp/diag-test-XXXXXX";
+static const char *const files[TLS_FILES] = {"ca.pem", "node.pem", "node.key"};
+
+static void write_file(const char *name, const char *text)
+{
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+        ck_assert_int_eq(fs_replace(path, text, strlen(text), 0600, NULL), 0);
+}
+
+static void make_files(void)
+{
+        struct certificate ca = certificate_make_ca("the CA"),
+                           other_ca = certificate_make_ca("another CA"),
+                           node = certificate_make(
+                                   &(struct certificate_wish){.cn = "m1",
+                                                              .uri = "diag://prod/master"},
+                                   &ca);
+
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        write_file("ca.pem", ca.pem);
+        write_file("other.pem", other_ca.pem);
+        write_file("node.pem", node.pem);
+        write_file("node.key", node.key_pem);
+}
+
+static void remove_file(const char *name)
+{
+        char path[128];
+
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
+        ck_assert_int_eq(fs_remove(path, NULL), 0);
+}
+
+static void remove_files(void)
+{
+        for (size_t i = 0; i < TLS_FILES; i++)
+                remove_file(files[i]);
+        remove_file("other.pem");
+        ck_assert_int_eq(rmdir(directory), 0);
+        certificates_done();
+}
+
+#define OPEN "[Listen]\nListen=10.0.0.1:1050\n"
+#define OFF  TLS_STATE_OFF
+#define ON   TLS_STATE_ON
+#define BAD  TLS_STATE_UNUSABLE
+
+/* clang-format off */
+static const struct {
+        const char *text;           /* %s: the directory */
+        const char *removed, *from; /* one of the files, and by which it is replaced */
+        bool elsewhere;             /* the default directory is an empty one */
+        enum tls_state state;
+        const char *wrong;          /* "" when it may start */
+        const char *fault;          /* NULL: none */
+} tls_checks[] = {
+        {"",                               NULL,       NULL,        false, ON,  "", NULL},
+        {OPEN,                             NULL,       NULL,        false, ON,  "", NULL},
+        {OPEN "Insecure=yes\n",            NULL,       NULL,        false, ON,  "", NULL},
+        {"",                               NULL,       NULL,        true,  OFF, "", NULL},
+        {OPEN,                             NULL,       NULL,        true,  OFF, "Insecure=yes", NULL},
+        /* some of the default files */
+        {"",                               "node.key", NULL,        false, OFF, "", "node.key is missing"},
+        {OPEN,                             "ca.pem",   NULL,        false, OFF, "Insecure=yes",
+         "ca.pem is missing"},
+        /* default files that are no good */
+        {"",                               "node.key", "ca.pem",    false, BAD, "", "node.key: "},
+        {OPEN,                             "node.key", "ca.pem",    false, BAD,
+         "10.0.0.1:1050 cannot be served: ", "node.key: "},
+        {OPEN "Insecure=yes\nAllowFrom=10.0.0.0/8\n", "ca.pem", "other.pem", false, BAD,
+         "10.0.0.1:1050 cannot be served: ", "is not signed by"},
+        {"[Listen]\nListen=127.0.0.1:1050\n", "ca.pem", "other.pem", false, BAD, "", "node.pem: "},
+        /* files that are named */
+        {"[TLS]\nCA=%s/ca.pem\n",          NULL,       NULL,        false, ON,  "", NULL},
+        {"[TLS]\nCA=%s/ca.pem\n",          "node.key", NULL,        false, BAD, "node.key: No such file",
+         "node.key"},
+        {"[TLS]\nCA=%s/other.pem\n",       NULL,       NULL,        false, BAD,
+         "is not signed by a CA of", "node.pem: "},
+        {"[TLS]\nKey=%s/ca.pem\n",         NULL,       NULL,        false, BAD, "there is no private key",
+         "ca.pem: "},
+        {"[TLS]\nCertificate=/nonexistent\n", NULL,    NULL,        false, BAD, "/nonexistent",
+         "/nonexistent"},
+        {"[TLS]\nCertificate=/nonexistent\nCertificate=\n", NULL, NULL, false, ON, "", NULL},
+        {"[TLS]\nCA=%s/ca.pem\n",          NULL,       NULL,        true,  BAD, "node.pem", "node.pem"},
+};
+/* clang-format on */
+
+static void replace(const char *name, const char *from)
+{
+        _cleanup_(freep) char *text = NULL;
+        char path[128];
+        size_t n;
+
+        if (!from) {
+                remove_file(name);
+                return;
+        }
+        (void)snprintf(path, sizeof(path), "%s/%s", directory, from);
+        ck_assert_int_eq(fs_read(path, 65536, &text, &n, NULL), 0);
+        write_file(name, text);
+}
+
+START_TEST(reads_the_files_of_tls)
+{
+        _cleanup_(listen_conf_done) struct listen_conf c;
+        _cleanup_(buf_done) struct buf said = {0}, text = {0};
+        const char *wrong = tls_checks[_i].wrong, *fault = tls_checks[_i].fault;
+        struct err e = {0};
+
+        make_files();
+        if (tls_checks[_i].removed)
+                replace(tls_checks[_i].removed, tls_checks[_i].from);
+        for (const char *s = tls_checks[_i].text; *s; s++) {
+                if (*s != '%')
+                        buf_putc(&text, *s);
+                else
+                        buf_puts(&text, directory);
+                s += *s == '%';
+        }
+        listen_conf_init(&c);
+        c.tls.directory = tls_checks[_i].elsewhere ? "/nonexistent" : directory;
+        parse(&c, buf_cstr(&text), &said);
+        ck_assert_str_eq(buf_cstr(&said), "");
+        ck_assert_msg((listen_conf_check(&c, NULL, &e) < 0) == !!*wrong, "%s", e.text);
+        ck_assert_msg(strstr(e.text, wrong), "%s", e.text);
+        ck_assert_int_eq(c.tls.state, tls_checks[_i].state);
+        ck_assert_int_eq(c.tls.fault.code < 0, fault != NULL);
+        ck_assert_msg(!fault || strstr(c.tls.fault.text, fault), "%s", c.tls.fault.text);
+        ck_assert_int_eq(listen_conf_tls(&c) != NULL, c.tls.state == ON);
+        ck_assert_str_eq(c.authority.cluster, c.tls.state == ON ? "prod" : "");
+        remove_files();
+}
+END_TEST
+
+START_TEST(knows_what_counts_from_the_next_start_on)
+{
+        static const struct {
+                const char *text;
+                bool elsewhere, same;
+        } cases[] = {
+                {"[Listen]\nListen=127.0.0.1:1\n",                         false, true },
+                {"[Listen]\nListen=127.0.0.1:1\nAllowFrom=10.0.0.0/8\n",   false, true },
+                {"[Listen]\nListen=127.0.0.1:1\n[TLS]\nMasterNames=m1\n",  false, true },
+                {"[Listen]\nListen=127.0.0.1:2\n",                         false, false},
+                {"[Listen]\nListen=127.0.0.1:1\nListen=127.0.0.1:2\n",     false, false},
+                {"[Listen]\nListen=127.0.0.1:1\n[Limits]\nMaxWaiting=9\n", false, false},
+                {"[Listen]\nListen=127.0.0.1:1\n",                         true,  false},
+        };
+        struct listen_conf c[ELEMENTSOF(cases)];
+        _cleanup_(buf_done) struct buf said = {0};
+
+        make_files();
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                listen_conf_init(&c[i]);
+                c[i].tls.directory = cases[i].elsewhere ? "/nonexistent" : directory;
+                parse(&c[i], cases[i].text, &said);
+                ck_assert_int_eq(listen_conf_check(&c[i], NULL, NULL), 0);
+                ck_assert_msg(listen_conf_same_listeners(&c[0], &c[i]) == cases[i].same, "%zu", i);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                listen_conf_done(&c[i]);
+        remove_files();
 }
 END_TEST
 
@@ -237,6 +423,8 @@ int main(void)
         tcase_add_loop_test(tc, has_limits, 0, ELEMENTSOF(limits));
         tcase_add_loop_test(tc, guards_the_open_door, 0, ELEMENTSOF(checks));
         tcase_add_test(tc, answers_to_its_own_names);
+        tcase_add_loop_test(tc, reads_the_files_of_tls, 0, ELEMENTSOF(tls_checks));
+        tcase_add_test(tc, knows_what_counts_from_the_next_start_on);
         suite_add_tcase(s, tc);
         return test_main(s);
 }

@@ -12,6 +12,7 @@
 #include "base/json_write.h"
 #include "base/mono.h"
 #include "base/redact.h"
+#include "base/rope.h"
 #include "base/string_list.h"
 #include "tests/fakes/oom.h"
 
@@ -407,6 +408,53 @@ static int run_child(void)
         return 0;
 }
 
+/* --- parts ------------------------------------------------------------------------------------ */
+
+static struct blob *make_part(unsigned i)
+{
+        _cleanup_(buf_done) struct buf b = {0};
+
+        for (unsigned j = 0; j < 60; j++)
+                buf_printf(&b, "part %u, ", i);
+        return blob_new_take(&b);
+}
+
+static struct rope *make_rope(void)
+{
+        struct rope_builder rb = {0};
+
+        for (unsigned i = 0; i < 20; i++) {
+                struct blob *part = make_part(i);
+
+                if (!part) {
+                        rope_builder_done(&rb);
+                        return NULL;
+                }
+                buf_puts(&rb.text, "a text between the parts, which is compressed by itself");
+                rope_builder_add(&rb, part);
+                blob_unref(part);
+        }
+        return rope_new_take(&rb);
+}
+
+static int run_rope(void)
+{
+        _cleanup_(rope_unrefp) struct rope *r = make_rope(), *gzip = NULL;
+        struct rope_cursor c = {0};
+        char bytes[64];
+
+        if (!r)
+                return -ENOMEM;
+        ensure(rope_read(r, &c, bytes, sizeof(bytes)) == sizeof(bytes));
+        ensure(begins(bytes, "a text between"));
+        ensure(rope_size(r) > 10000);
+        gzip = rope_gzip(r, UINT64_MAX);
+        if (!gzip)
+                return -ENOMEM;
+        ensure(rope_size(gzip) > 1000 && rope_size(gzip) < rope_size(r));
+        return 0;
+}
+
 static const struct oom_scenario scenarios[] = {
         {"an arena",                     run_arena      },
         {"a buffer",                     run_buf        },
@@ -422,6 +470,7 @@ static const struct oom_scenario scenarios[] = {
         {"replacing a file",             run_fs_replace },
         {"a loop",                       run_loop       },
         {"a child",                      run_child      },
+        {"a rope, and compressed",       run_rope       },
 };
 
 START_TEST(says_that_memory_is_out)

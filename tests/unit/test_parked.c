@@ -75,6 +75,75 @@ START_TEST(wakes_everybody)
 }
 END_TEST
 
+/* A change is for all who wait for any; what concerns one of them is for him alone. */
+START_TEST(wakes_one_alone)
+{
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter any, mine, his, his_other;
+        struct parked_stats stats;
+        const char me = 0, him = 0;
+        uint64_t ticket;
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        waiter_init(&any, p);
+        waiter_init(&mine, p);
+        waiter_init(&his, p);
+        waiter_init(&his_other, p);
+        mine.entry.key = &me;
+        his.entry.key = his_other.entry.key = &him;
+        ck_assert(parked_add(p, &any.entry, parked_ticket(p), USEC_INFINITY));
+        ck_assert(parked_add(p, &mine.entry, parked_ticket(p), USEC_INFINITY));
+        ck_assert(parked_add(p, &his.entry, parked_ticket(p), USEC_INFINITY));
+        ck_assert(parked_add(p, &his_other.entry, parked_ticket(p), USEC_INFINITY));
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 4);
+
+        parked_wake_key(p, &him);
+        ck_assert(waiter_was_resumed(&his));
+        ck_assert(waiter_was_resumed(&his_other));
+        parked_wake(p);
+        ck_assert(waiter_was_resumed(&any));
+        parked_stats(p, &stats);
+        ck_assert_uint_eq(stats.n_waiting, 1);
+        ck_assert(waiter_is_waiting(&mine));
+
+        /* What has happened between looking and parking counts for it, too. */
+        ticket = parked_ticket(p);
+        parked_wake_key(p, &him);
+        ck_assert(!parked_add(p, &his.entry, ticket, USEC_INFINITY));
+        ck_assert(parked_add(p, &his.entry, parked_ticket(p), 1));
+        ck_assert(waiter_was_resumed(&his));
+
+        parked_close(p);
+        ck_assert(waiter_was_resumed(&mine));
+        ck_assert(waiter_is_waiting(&any));
+}
+END_TEST
+
+/* Places are places, whatever somebody waits for. */
+START_TEST(counts_those_with_a_key)
+{
+        _cleanup_(parked_freep) struct parked *p = NULL;
+        struct waiter w[3];
+        const char key = 0;
+
+        ck_assert_int_eq(parked_new(&p), 0);
+        parked_set_limits(p, 8, 2);
+        for (size_t i = 0; i < ELEMENTSOF(w); i++) {
+                waiter_init(&w[i], p);
+                w[i].entry.peer = (struct peer){1, {1}};
+                w[i].entry.key = i % 2 ? NULL : &key;
+                ck_assert(parked_add(p, &w[i].entry, parked_ticket(p), USEC_INFINITY) == (i < 2));
+        }
+        parked_hang_up(p, &w[0].entry);
+        ck_assert(waiter_was_resumed(&w[0]));
+        ck_assert(parked_add(p, &w[2].entry, parked_ticket(p), USEC_INFINITY));
+        parked_close(p);
+        ck_assert(waiter_was_resumed(&w[1]));
+        ck_assert(waiter_was_resumed(&w[2]));
+}
+END_TEST
+
 START_TEST(notices_a_change_between_looking_and_parking)
 {
         _cleanup_(parked_freep) struct parked *p = NULL;
@@ -374,6 +443,8 @@ int main(void)
 
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, wakes_everybody);
+        tcase_add_test(tc, wakes_one_alone);
+        tcase_add_test(tc, counts_those_with_a_key);
         tcase_add_test(tc, notices_a_change_between_looking_and_parking);
         tcase_add_test(tc, resumes_at_the_deadline_and_nobody_else);
         tcase_add_test(tc, has_room_for_so_many);

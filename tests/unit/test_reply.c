@@ -88,6 +88,33 @@ START_TEST(answers_with_two_blobs)
 }
 END_TEST
 
+/* A rope of its own counts for what it has beside its blobs. */
+START_TEST(answers_with_a_rope)
+{
+        _cleanup_(reply_done) struct reply r = {}, none = {};
+        _cleanup_(rope_unrefp) struct rope *rope = NULL;
+        struct rope_builder rb = {};
+        struct blob *b = make_blob("{\"a long enough text to be a blob of its own\":1}");
+
+        for (int i = 0; i < 1000; i++)
+                rope_builder_add(&rb, b);
+        blob_unref(b);
+        rope = rope_new_take(&rb);
+        ck_assert_int_eq(reply_rope(&r, 200, "application/json", rope_ref(rope)), 0);
+        ck_assert_ptr_eq(r.rope, rope);
+        ck_assert_str_eq(header(&r, "Cache-Control"), "no-cache");
+        ck_assert_uint_eq(reply_size(&r), 48000);
+        ck_assert_uint_eq(reply_own_size(&r), 0);
+        rope_unref(TAKE_PTR(rope));
+        ck_assert_uint_eq(reply_own_size(&r), rope_own_bytes(r.rope));
+        ck_assert_uint_gt(reply_own_size(&r), 0);
+        reply_done(&r);
+        ck_assert_uint_eq(reply_size(&r), 0);
+        ck_assert_int_eq(reply_rope(&none, 200, "a/b", NULL), -ENOMEM);
+        ck_assert_uint_eq(none.status, 0);
+}
+END_TEST
+
 START_TEST(says_when_memory_is_out)
 {
         _cleanup_(reply_done) struct reply r = {};
@@ -144,6 +171,11 @@ START_TEST(parks)
         ck_assert_int_eq(reply_park(&r, 17), 0);
         ck_assert_uint_eq(r.status, 0);
         ck_assert_uint_eq(r.park_until_mono_usec, 17);
+        ck_assert_ptr_null(r.park_key);
+        reply_done(&r);
+        ck_assert_int_eq(reply_park_for(&r, 18, &r), 0);
+        ck_assert_uint_eq(r.park_until_mono_usec, 18);
+        ck_assert_ptr_eq(r.park_key, &r);
 }
 END_TEST
 
@@ -213,6 +245,7 @@ int main(void)
         tcase_add_test(tc, cuts_long_text);
         tcase_add_test(tc, answers_with_json);
         tcase_add_test(tc, answers_with_two_blobs);
+        tcase_add_test(tc, answers_with_a_rope);
         tcase_add_test(tc, says_when_memory_is_out);
         tcase_add_test(tc, answers_with_nothing);
         tcase_add_test(tc, moves);

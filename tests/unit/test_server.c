@@ -17,6 +17,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include <zlib.h>
+
 #include "api/errand.h"
 #include "api/server.h"
 #include "base/log.h"
@@ -34,6 +36,7 @@
 static sem_t handler_ran;
 static _Atomic uint64_t generation;
 static struct blob *big;
+static struct rope *rope; /* a quarter of a megabyte, too */
 static struct parked *parked;
 static struct server *server;
 static struct authority authority = {.operators = (gid_t)-1};
@@ -87,6 +90,37 @@ static int handle_parts(const struct request *q, struct reply *r)
         (void)q;
         buf_puts(&b, "and the end");
         return reply_blobs(r, 200, "application/json", blob_ref(big), blob_new_take(&b));
+}
+
+/* A part of prime length, and what stands between, so that no block ends where a part does. */
+#define ROPE_PART_BYTES 2447u
+#define ROPE_PARTS      107u
+#define ROPE_BETWEEN    ","
+
+static struct rope *make_rope(void)
+{
+        struct rope_builder rb = {};
+        struct buf b = {};
+        struct blob *part;
+
+        for (unsigned i = 0; b.n < ROPE_PART_BYTES; i++)
+                buf_printf(&b, "{\"%u\":%u}", i % 37, i);
+        b.n = ROPE_PART_BYTES;
+        part = blob_new_take(&b);
+        for (size_t i = 0; i < ROPE_PARTS; i++) {
+                rope_builder_add(&rb, part);
+                buf_puts(&rb.text, ROPE_BETWEEN);
+        }
+        blob_unref(part);
+        return rope_new_take(&rb);
+}
+
+static int handle_rope(const struct request *q, struct reply *r)
+{
+        (void)q;
+        reply_header(r, "ETag", "\"1.2\"");
+        reply_may_encode(r);
+        return reply_rope(r, 200, "application/json", rope_ref(rope));
 }
 
 static int handle_unchanged(const struct request *q, struct reply *r)
@@ -155,6 +189,26 @@ static void on_errand(void *data)
         (void)data;
 }
 
+static enum errand_progress on_question(struct errand *e, void *data)
+{
+        (void)e;
+        (void)data;
+        return ERRAND_OVER;
+}
+
+/* Nobody answers it, and it wakes nobody else. */
+static int handle_question(const struct request *q, struct reply *r)
+{
+        static const struct errand_terms terms = {.run = on_question, .only_reads = true};
+
+        if (!*q->errand && errand_new_later(q->errand, &terms) < 0)
+                return -ENOMEM;
+        sem_post(&handler_ran);
+        if (q->may_park && atomic_load(&generation) == 0)
+                return reply_park_for(r, USEC_INFINITY, &generation);
+        return reply_text(r, 200, "%s", q->may_park ? "woken" : "told to answer");
+}
+
 /* Nobody does it: it goes with the request. */
 static int handle_errand(const struct request *q, struct reply *r)
 {
@@ -164,29 +218,31 @@ static int handle_errand(const struct request *q, struct reply *r)
 }
 
 static const struct route routes[] = {
-        {"GET",               "/ok",           handle_ok                              },
-        {"PUT",               "/ok",           handle_ok                              },
-        {"GET",               "/echo/{arg}",   handle_echo                            },
-        {"GET",               "/conditions",   handle_conditions                      },
-        {"GET",               "/big",          handle_big                             },
-        {"GET",               "/built",        handle_built                           },
-        {"GET",               "/parts",        handle_parts                           },
-        {"GET",               "/unchanged",    handle_unchanged                       },
-        {"GET",               "/no-memory",    handle_no_memory                       },
-        {"GET",               "/stubborn",     handle_stubborn                        },
-        {"GET",               "/until-woken",  handle_until_woken                     },
-        {"GET",               "/until-later",  handle_until_later                     },
-        {"GET",               "/newer/{than}", handle_newer                           },
-        {"GET",               "/who",          handle_who                             },
-        {"GET",               "/read",         handle_who,                              AUTHORITY_READ},
-        {"GET",                   "/operate",                              handle_who,                                         AUTHORITY_OPERATE},
-        {"GET",  "/read-later",                 handle_until_woken,            AUTHORITY_READ},
-        {"GET", "/body",handle_body             },
-        {"PUT",            "/body",                               handle_body                                                        },
-        {"PUT", "/operate",handle_body,AUTHORITY_OPERATE},
-        {"POST",         "/operate",                                       handle_body,                                                                                                        AUTHORITY_OPERATE},
-        {"PUT",              "/errand",           handle_errand, AUTHORITY_OPERATE},
-        {NULL,                   NULL,                              NULL                                              },
+        {"GET",              "/ok",                 handle_ok                  },
+        {"PUT",              "/ok",                 handle_ok                  },
+        {"GET",              "/echo/{arg}",         handle_echo                },
+        {"GET",              "/conditions",         handle_conditions          },
+        {"GET",              "/big",                handle_big                 },
+        {"GET",              "/built",              handle_built               },
+        {"GET",              "/parts",              handle_parts               },
+        {"GET",              "/rope",               handle_rope                },
+        {"GET",              "/question",           handle_question,             AUTHORITY_READ},
+        {"GET",                  "/unchanged",                                   handle_unchanged                                },
+        {"GET",                  "/no-memory",                                   handle_no_memory},
+        {"GET",                  "/stubborn",                                   handle_stubborn                                 },
+        {"GET",                  "/until-woken",                                   handle_until_woken},
+        {"GET",                  "/until-later",                                   handle_until_later                                 },
+        {"GET",                  "/newer/{than}",                                   handle_newer},
+        {"GET",                  "/who",                                   handle_who                                          },
+        {"GET",                  "/read",                                   handle_who,AUTHORITY_READ},
+        {"GET",    "/operate",                         handle_who,                                                     AUTHORITY_OPERATE},
+        {"GET",        "/read-later",handle_until_woken,AUTHORITY_READ},
+        {"GET","/body",              handle_body                                                                },
+        {"PUT",              "/body",                               handle_body                                 },
+        {"PUT",              "/operate",               handle_body, AUTHORITY_OPERATE},
+        {"POST",              "/operate",            handle_body,              AUTHORITY_OPERATE},
+        {"PUT",                  "/errand",                                  handle_errand,                                      AUTHORITY_OPERATE},
+        {NULL, NULL,                      NULL                               },
 };
 static const struct route *const tables[] = {routes, NULL};
 static const struct router router = {tables, NULL};
@@ -240,6 +296,7 @@ static void set_up(void)
         for (size_t i = 0; i < BIG_BYTES; i++)
                 buf_putc(&b, "0123456789abcdef"[i % 16]);
         big = blob_new_take(&b);
+        rope = make_rope();
         ck_assert_int_eq(parked_new(&parked), 0);
         start_server();
         strcpy(directory, "/tmp/diag-test-XXXXXX");
@@ -254,6 +311,7 @@ static void tear_down(void)
         server = server_free(server);
         parked = parked_free(parked);
         big = blob_unref(big);
+        rope = rope_unref(rope);
         ck_assert_int_eq(rmdir(directory), 0);
 }
 
@@ -1292,6 +1350,87 @@ START_TEST(sends_two_parts)
 }
 END_TEST
 
+static void read_rope(struct buf *b)
+{
+        struct rope_cursor c = {};
+        char bytes[999];
+        size_t n;
+
+        while ((n = rope_read(rope, &c, bytes, sizeof(bytes))) > 0)
+                buf_append(b, bytes, n);
+}
+
+static void must_be_gzip_of(const struct answer *a, const struct buf *want)
+{
+        _cleanup_(freep) Bytef *got = malloc(want->n + 1);
+        z_stream z = {
+                .next_in = (Bytef *)a->body,
+                .avail_in = (uInt)a->n_body,
+                .next_out = got,
+                .avail_out = (uInt)want->n + 1,
+        };
+
+        ck_assert_int_eq(inflateInit2(&z, 16 + MAX_WBITS), Z_OK);
+        ck_assert_int_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+        ck_assert_uint_eq(z.total_out, want->n);
+        ck_assert_int_eq(memcmp(got, want->data, want->n), 0);
+        inflateEnd(&z);
+}
+
+/* All of it, whoever asks; compressed for who wants that; of the same length when only that is asked. */
+static const struct {
+        const char *line, *fields;
+        bool is_head, gzip;
+        enum fate fate;
+} rope_requests[] = {
+        {"GET /rope HTTP/1.1",  HOST,                                                    false, false, KEPT },
+        {"GET /rope HTTP/1.1",  HOST "Accept-Encoding: gzip;q=0\r\n",                    false, false, KEPT },
+        {"GET /rope HTTP/1.1",  HOST "Accept-Encoding: deflate, gzip\r\n",               false, true,  KEPT },
+        {"GET /rope HTTP/1.1",  HOST "Accept-Encoding: br\r\nACCEPT-encoding: gzip\r\n", false, true,
+         KEPT                                                                                               },
+        {"GET /rope HTTP/1.0",  "",                                                      false, false, ENDED},
+        {"GET /rope HTTP/1.0",  "Accept-Encoding: gzip\r\n",                             false, true,  ENDED},
+        {"HEAD /rope HTTP/1.1", HOST,                                                    true,  false, KEPT },
+        {"HEAD /rope HTTP/1.1", HOST "Accept-Encoding: *\r\n",                           true,  true,  KEPT },
+};
+
+START_TEST(sends_a_rope)
+{
+        _cleanup_(rope_unrefp) struct rope *gzip = rope_gzip(rope, UINT64_MAX);
+        _cleanup_(buf_done) struct buf want = {};
+        bool is_gzip = rope_requests[_i].gzip;
+        static struct wire w;
+        struct answer a;
+
+        read_rope(&want);
+        ck_assert_uint_eq(want.n, (ROPE_PART_BYTES + strlen(ROPE_BETWEEN)) * ROPE_PARTS);
+        wire_open(&w);
+        wire_puts(&w, rope_requests[_i].line);
+        wire_puts(&w, "\r\n");
+        wire_puts(&w, rope_requests[_i].fields);
+        wire_puts(&w, "\r\n");
+        a = wire_answer(&w, rope_requests[_i].is_head);
+        ck_assert_int_eq(a.status, 200);
+        ck_assert_ptr_nonnull(strstr(a.head, "\r\nVary: Accept-Encoding\r\n"));
+        ck_assert_ptr_null(strstr(a.head, "\r\nTransfer-Encoding"));
+        ck_assert(!strstr(a.head, "\r\nContent-Encoding: gzip\r\n") == !is_gzip);
+        ck_assert(!strstr(a.head, "\r\nETag: W/\"1.2\"\r\n") == !is_gzip);
+        ck_assert_uint_eq(content_length(a.head), is_gzip ? rope_size(gzip) : want.n);
+        if (is_gzip && a.n_body > 0)
+                must_be_gzip_of(&a, &want);
+        else if (a.n_body > 0)
+                ck_assert_int_eq(memcmp(a.body, want.data, want.n), 0);
+        assert_fate(&w, &a, rope_requests[_i].fate);
+        wire_close(&w);
+
+        /* And to one who leaves in the middle. */
+        wire_open(&w);
+        wire_puts(&w, "GET /rope HTTP/1.1\r\n" HOST "\r\n");
+        ck_assert(wire_receive(&w));
+        wire_close(&w);
+}
+END_TEST
+
 static bool has_short_queue(int fd)
 {
         socklen_t n = sizeof(int);
@@ -1497,6 +1636,35 @@ START_TEST(bounds_answers_that_nobody_takes)
         if (_i == 0)
                 wire_close(&lazy);
         wire_close(&shared);
+        wire_close(&other);
+}
+END_TEST
+
+/* One block for each, however large it is. */
+START_TEST(bounds_readers_of_a_rope)
+{
+        static struct wire lazy[2], other;
+        struct answer a;
+
+        restart_with((struct server_limits){.answer_bytes = 2 * SERVER_ROPE_BLOCK_BYTES + 100});
+        for (size_t i = 0; i < ELEMENTSOF(lazy); i++) {
+                wire_open(&lazy[i]);
+                wire_puts(&lazy[i], "GET /rope HTTP/1.1\r\n" HOST "\r\n");
+                wire_await(&lazy[i]);
+        }
+        wire_open(&other);
+        ck_assert_int_eq(wire_ask(&other, "/big").status, 200);
+        wire_forget(&other, BIG_BYTES);
+        a = wire_ask(&other, "/rope");
+        ck_assert_int_eq(a.status, 503);
+        wire_forget(&other, a.n_body);
+        ck_assert_int_eq(wire_answer(&lazy[0], false).status, 200);
+        for (int status = 0; status != 200; wire_forget(&other, a.n_body)) {
+                a = wire_ask(&other, "/rope");
+                status = a.status;
+        }
+        for (size_t i = 0; i < ELEMENTSOF(lazy); i++)
+                wire_close(&lazy[i]);
         wire_close(&other);
 }
 END_TEST
@@ -2077,6 +2245,51 @@ START_TEST(drops_the_errand_of_a_request)
 }
 END_TEST
 
+/* Others are woken without it, and it without others; and it is told when nobody waits any more. */
+START_TEST(wakes_one_who_reads_alone)
+{
+        static struct wire w, other;
+        struct answer a;
+
+        if (!may_become())
+                return;
+        wire_open(&w);
+        wire_puts(&w, "GET /question HTTP/1.1\r\n" HOST "\r\n");
+        wait_for_handler();
+        park(&other, 0);
+        wait_until_n_are_parked(2);
+        parked_wake(parked); /* in vain: the other one looks, and waits again */
+        wait_for_handler();
+        wait_until_n_are_parked(2);
+        ck_assert_int_eq(sem_trywait(&handler_ran), -1);
+        atomic_store(&generation, 1);
+        parked_wake_key(parked, &generation);
+        a = wire_answer(&w, false);
+        ck_assert(answer_body_is(&a, "woken\n"));
+        wait_for_handler();
+        assert_fate(&w, &a, KEPT);
+        wire_close(&w);
+        parked_wake(parked);
+        ck_assert_int_eq(wire_answer(&other, false).status, 200);
+        wire_close(&other);
+}
+END_TEST
+
+START_TEST(gives_up_the_question_of_who_hangs_up)
+{
+        static struct wire w;
+
+        if (!may_become())
+                return;
+        wire_open(&w);
+        wire_puts(&w, "GET /question HTTP/1.1\r\n" HOST "\r\n");
+        wait_for_handler();
+        wire_close(&w);
+        wait_for_handler();
+        wait_until_n_are_parked(0);
+}
+END_TEST
+
 /* Numbers. */
 
 static uint64_t count_of(const struct server_stats *stats, unsigned status)
@@ -2222,12 +2435,14 @@ int main(void)
         tcase_add_test(tc, says_what_is_wrong_with_a_directory);
         tcase_add_loop_test(tc, listens_on_tcp, 0, 2);
         tcase_add_loop_test(tc, sends_two_parts, 0, 2);
+        tcase_add_loop_test(tc, sends_a_rope, 0, ELEMENTSOF(rope_requests));
         tcase_add_loop_test(tc, bounds_what_the_kernel_holds, 0, 2);
         tcase_add_test(tc, bounds_connections_of_one_address);
         tcase_add_test(tc, bounds_connections_of_one_user);
         tcase_add_test(tc, lets_connections_wait_for_their_turn);
         tcase_add_test(tc, keeps_a_reserve_for_root);
         tcase_add_loop_test(tc, bounds_answers_that_nobody_takes, 0, 2);
+        tcase_add_test(tc, bounds_readers_of_a_rope);
         tcase_add_test(tc, takes_all_loopback_addresses_for_few_clients);
         tcase_add_loop_test(tc, ends_a_connection_that_is_too_slow, 0, ELEMENTSOF(slow_ones));
         tcase_add_test(tc, does_not_end_those_who_wait);
@@ -2243,6 +2458,8 @@ int main(void)
         tcase_add_loop_test(tc, takes_bodies, 0, ELEMENTSOF(bodies));
         tcase_add_loop_test(tc, takes_large_bodies_of_those_who_may, 0, 2);
         tcase_add_test(tc, drops_the_errand_of_a_request);
+        tcase_add_test(tc, wakes_one_who_reads_alone);
+        tcase_add_test(tc, gives_up_the_question_of_who_hangs_up);
         tcase_add_test(tc, counts);
         suite_add_tcase(suite, tc);
         /* Without the fixture, whose threads would be in the old network. */

@@ -157,8 +157,8 @@ START_TEST(answers_without_a_copy)
                 ask(&asked, &one);
                 ask(&asked, &two);
                 ck_assert_ptr_eq(blob_data(one.body), blob_data(two.body));
-                ck_assert_uint_ge(reply_size(&one), 400);
-                ck_assert_uint_lt(reply_own_size(&one), 300);
+                ck_assert_uint_ge(reply_size(&one), 250);
+                ck_assert_uint_lt(reply_own_size(&one), 250);
         }
 }
 END_TEST
