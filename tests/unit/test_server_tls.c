@@ -710,9 +710,10 @@ static const struct {
         {990,  SAYS("operate 1"),                       "uid 990: health\n",                                   403, 403},
         {990,  SAYS("operate 1 x") SAYS("operate 1 x"), "uid 990: health\n",                                   403, 403},
         {990,  SAYS("operate 1 x") SAYS("health 0 y"),  "uid 990: health\n",                                   403, 403},
-        {1000, SAYS("operate 1 x"),                     "uid 1000: health with output\n",                      403, 403},
-        {991,  SAYS("operate 1 x"),                     "uid 991: read with output\n",                         200, 403},
-        {0,    SAYS("health 0 x"),                      "uid 0: operate with output\n",                        200, 200},
+        /* Whoever else says it has no more than before, and may have less. */
+        {1000, SAYS("operate 1 x"),                     "x, forwarded by uid 1000: health with output\n",      403, 403},
+        {991,  SAYS("operate 1 x"),                     "x, forwarded by uid 991: read with output\n",         200, 403},
+        {0,    SAYS("health 0 x"),                      "x, forwarded by uid 0: health\n",                     403, 403},
 };
 
 START_TEST(believes_the_forwarder)
@@ -773,7 +774,7 @@ START_TEST(has_no_forwarder_where_there_is_no_such_user)
         become(0);
         ck_assert_int_eq(wire_ask(&w, "/operate", SAYS("operate 1 x")), 403);
         ck_assert_int_eq(wire_ask(&w, "/who", SAYS("operate 1 x")), 200);
-        ck_assert_str_eq(w.data, "uid 990: health with output\n");
+        ck_assert_str_eq(w.data, "x, forwarded by uid 990: health with output\n");
         wire_close(&w);
         stop();
 }
