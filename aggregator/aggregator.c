@@ -35,6 +35,8 @@
 #define FETCH_SHARDS       256u
 #define FETCH_BUFFER_BYTES 1024u
 
+#define PARKED_DEFAULT 512u /* requests that wait, where nobody says */
+
 struct aggregator {
         struct aggregator_conf *conf;
         aggregator_load_fn load;
@@ -572,12 +574,22 @@ static const struct router router = {
         .json_errors_below = "/system/health/v2",
 };
 
+/* Every request that is forwarded waits, too; and whoever watches a cluster does so from a front door. */
+static struct server_limits limits(const struct aggregator_conf *c)
+{
+        struct server_limits l = c->server.limits;
+
+        if (!l.n_parked)
+                l.n_parked = PARKED_DEFAULT;
+        return l;
+}
+
 static int new_server(struct aggregator *a, struct err *e)
 {
         const struct server_options options = {
                 .router = &router,
                 .authority = &a->conf->server.authority,
-                .limits = a->conf->server.limits,
+                .limits = limits(a->conf),
                 .parked = a->parked,
                 .host = &a->host,
                 .product = "diag/" DIAG_VERSION,

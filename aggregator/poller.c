@@ -560,7 +560,8 @@ static void on_answer(const struct fetch_result *r, void *userdata)
                 plan(o, now_mono_usec() + N_SLOTS * SLOT_USEC);
         else
                 go_on(o, &a, is_new);
-        if (!was_well || a.kind != ANSWER_UNCHANGED) /* nothing new of one that is well: nearly all */
+        if (!was_well ||
+            a.kind != ANSWER_UNCHANGED) /* nothing new of one that is well: nearly all */
                 p->options.changed(p->options.userdata, n, is_new);
         answer_done(&a);
         leave_round(o);

@@ -30,7 +30,7 @@
 #define POLLER_INTERVAL_AGENT_USEC  (UINT64_C(30) * 1000000) /* a fifth more or less */
 #define POLLER_ANSWER_USEC          (UINT64_C(3) * 1000000)  /* beyond the wait */
 
-#define POLLER_CONNECT_USEC         (UINT64_C(2500) * 1000)  /* of these */
+#define POLLER_CONNECT_USEC (UINT64_C(2500) * 1000) /* of these */
 
 /** Figures since the start, for /metrics. Loop only. */
 struct poller_stats {

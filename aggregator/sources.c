@@ -20,7 +20,6 @@ struct sources {
         struct discovery_exhibitor *exhibitor;
         struct discovery_dns *dns;
         struct self_identity self;
-        enum discovery_zk_state zk_state; /* said last */
 };
 
 /* --- the configuration itself ------------------------------------------------------------------ */
@@ -62,8 +61,10 @@ static void take_masters(struct sources *s, const struct zk_picture *p,
                 .state = discovery_zk_state_to_string(status->state),
                 .error = status->error,
                 .seen_boot_usec = status->answered_boot_usec,
-                .has_list = p && (status->state == DISCOVERY_ZK_CONNECTED ||
-                                  status->state == DISCOVERY_ZK_RESET),
+                /* A list with gaps drops nobody. */
+                .has_list = p && !p->n_masters_unread &&
+                            (status->state == DISCOVERY_ZK_CONNECTED ||
+                             status->state == DISCOVERY_ZK_RESET),
                 .nodes = nodes,
         };
 
@@ -140,19 +141,6 @@ static void take_mesos_masters(struct sources *s, const struct zk_picture *p)
         (void)discovery_mesos_set_masters(s->mesos, nodes, n, n ? p->mesos[0].port : 0);
 }
 
-static void say_state(struct sources *s, const struct discovery_zk_status *status)
-{
-        if (s->zk_state == status->state)
-                return;
-        s->zk_state = status->state;
-        if (status->state == DISCOVERY_ZK_CONNECTED)
-                log_info("ZooKeeper answers");
-        else
-                log_warning("ZooKeeper: %s%s%s; what it said last is kept",
-                            discovery_zk_state_to_string(status->state), *status->error ? ": " : "",
-                            status->error);
-}
-
 static void on_zk(void *userdata)
 {
         struct sources *s = userdata;
@@ -162,7 +150,6 @@ static void on_zk(void *userdata)
         if (!s->zk)
                 return;
         status = discovery_zk_status(s->zk);
-        say_state(s, &status);
         take_masters(s, p, &status);
         if (p) {
                 bury(s, p);

@@ -16,7 +16,7 @@ from tap import test
 
 DIAG = str(Path(os.environ.get("DIAG_INSTALL", "/"), "usr/bin/diag"))
 NODE = json.dumps({"node_id": "n", "instance": "0123456789abcdef", "seq": 7, "health": "healthy", "phase": "running",
-                   "components": []}).encode()
+                   "components": [{"name": "a.service", "health": "healthy"}]}).encode()
 NOBODY = 65534
 AT_ONCE = 8
 

@@ -425,8 +425,7 @@ START_TEST(gives_nobody_more_than_he_has)
                 ck_assert_msg(authority_judge(a, &c).class == callers[i].class, "%s",
                               callers[i].caller);
                 authority_caller_name(name, &c);
-                ck_assert_int_eq(strstr(name, "forwarded") != NULL,
-                                 c.peer.sa.sa_family == AF_UNIX);
+                ck_assert_int_eq(strstr(name, "forwarded") != NULL, c.peer.sa.sa_family == AF_UNIX);
         }
 }
 END_TEST

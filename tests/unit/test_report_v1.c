@@ -316,11 +316,10 @@ END_TEST
 START_TEST(does_without_facts)
 {
         _cleanup_(buf_done) struct buf b = {0};
-        const struct diag_component c = {
-                .name = "a.service",
-                .health = DIAG_UNHEALTHY,
-                .code = DIAG_CODE_STOPPED,
-                .text = "is stopped"};
+        const struct diag_component c = {.name = "a.service",
+                                         .health = DIAG_UNHEALTHY,
+                                         .code = DIAG_CODE_STOPPED,
+                                         .text = "is stopped"};
 
         diag_v1_reason(&b, &c);
         ck_assert_str_eq(buf_cstr(&b), "is stopped");
