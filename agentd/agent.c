@@ -64,7 +64,12 @@ struct agent {
         struct listeners listeners;
         struct server *server;
         bool last_runs_failing; /* said once */
+        bool unreachable;       /* likewise */
+
         bool listens;
+        struct sock_address listen[SERVER_LISTENERS_MAX]; /* as Listen= was when it began to */
+        size_t n_listen;
+
         struct loop_timer *leaving;
         uint64_t leave_by_mono_usec; /* 0 until told to stop */
         uint64_t give_up_mono_usec;  /* of a look that prints and ends; 0 in a daemon */
@@ -150,13 +155,24 @@ static void ask_mesos(struct agent *a)
 static void look_outside(const struct agent *a, struct outside *o)
 {
         const struct activation *passed = &a->listeners.passed;
-        const struct listen_conf *c = &a->conf->server;
 
         outside_begin(o, identity_node(a->identity)->address);
         for (size_t i = 0; i < passed->n; i++)
                 outside_add(o, &passed->sockets[i].address, true);
-        for (size_t i = 0; i < c->n_listen; i++)
-                outside_add(o, &c->listen[i], false);
+        for (size_t i = 0; i < a->n_listen; i++)
+                outside_add(o, &a->listen[i], false);
+}
+
+/* Not of a master, which nobody announces, nor while our address is yet to be found out. */
+static void say_unreachable(struct agent *a, const struct outside *o)
+{
+        bool unreachable =
+                a->conf->n_masters && a->conf->role != DIAG_ROLE_MASTER && *o->own && !*o->address;
+
+        if (unreachable && !a->unreachable)
+                log_warning("this node is not announced to Masters=: it listens where only this "
+                            "machine can ask it");
+        a->unreachable = unreachable;
 }
 
 /* To be found, a node must be there to be asked. */
@@ -167,6 +183,7 @@ static void announce_node(struct agent *a)
         if (!a->listens)
                 return;
         look_outside(a, &o);
+        say_unreachable(a, &o);
         if (announce_set_node(a->announce, identity_node(a->identity),
                               feed_current(a->feed)->instance, &o) < 0)
                 log_warning("out of memory; the masters know this node as it was");
@@ -658,6 +675,8 @@ int agent_listen(struct agent *a, struct err *e)
         if (k < 0)
                 return k;
         a->listens = true;
+        a->n_listen = a->conf->server.n_listen;
+        memcpy(a->listen, a->conf->server.listen, sizeof(a->listen));
         announce_node(a);
         announce_to_masters(a);
         return 0;

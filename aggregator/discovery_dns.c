@@ -61,19 +61,17 @@ static struct lookup *lookup_unref(struct lookup *l)
 
 DEFINE_CLEANUP(struct lookup *, lookup_unref);
 
-static int lookup_new(struct lookup **ret, const char *name)
+/* NULL: errno says why. */
+static struct lookup *lookup_new(const char *name)
 {
-        _cleanup_(lookup_unrefp) struct lookup *l = calloc(1, sizeof(*l));
+        struct lookup *l = calloc(1, sizeof(*l));
 
         if (!l)
-                return -ENOMEM;
+                return NULL;
         ref_init(&l->ref);
         memcpy(l->name, name, strlen(name) + 1);
         l->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (l->done_fd < 0)
-                return -errno;
-        *ret = TAKE_PTR(l);
-        return 0;
+        return l->done_fd < 0 ? lookup_unref(l) : l;
 }
 
 static int by_text(const void *a, const void *b)
@@ -208,14 +206,14 @@ static int on_done(_unused_ sd_event_source *s, _unused_ int fd, _unused_ uint32
 
 static int start_lookup(struct discovery_dns *d)
 {
-        int k = lookup_new(&d->lookup, d->name);
+        int k;
 
-        if (k >= 0)
-                k = sd_event_add_io(loop_event(d->loop), &d->done_source, d->lookup->done_fd,
-                                    EPOLLIN, on_done, d);
-        if (k >= 0)
-                k = start_thread(d->lookup);
-        return k;
+        d->lookup = lookup_new(d->name);
+        if (!d->lookup)
+                return -errno;
+        k = sd_event_add_io(loop_event(d->loop), &d->done_source, d->lookup->done_fd, EPOLLIN,
+                            on_done, d);
+        return k < 0 ? k : start_thread(d->lookup);
 }
 
 /* Also called while one is under way, once, to say that it takes long. */

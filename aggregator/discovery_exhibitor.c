@@ -65,7 +65,7 @@ static void on_answer(const struct fetch_result *r, void *userdata)
 {
         _cleanup_(arena_done) struct arena arena = {0};
         struct discovery_exhibitor *d = userdata;
-        struct exhibitor_list l;
+        struct exhibitor_list l = {0};
         struct err e;
         int k = read_answer(r, &l, &arena, &e);
 
