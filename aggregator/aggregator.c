@@ -44,7 +44,8 @@ struct aggregator {
         uint64_t instance;
         struct loop *loop;
         struct loop_timer *tick;
-        struct fetcher *fetcher;
+        struct fetcher *fetcher; /* for nodes and masters: our certificate, our authority */
+        struct fetcher *others;  /* for Mesos and Exhibitor: whom the system trusts */
         struct parked *parked;
         struct roster *roster;
         struct memory *memory;
@@ -374,6 +375,8 @@ static int new_network(struct aggregator *a, struct err *e)
         };
         int k = fetcher_new(&a->fetcher, a->loop, &options);
 
+        if (k >= 0)
+                k = fetcher_new(&a->others, a->loop, NULL);
         return k < 0 ? k : use_tls(a, a->conf, e);
 }
 
@@ -424,7 +427,7 @@ static int new_surroundings(struct aggregator *a, struct err *e)
         };
         const struct sources_options sources = {
                 .loop = a->loop,
-                .fetcher = a->fetcher,
+                .fetcher = a->others,
                 .roster = a->roster,
                 .changed = on_facts,
                 .userdata = a,
@@ -536,6 +539,7 @@ struct aggregator *aggregator_free(struct aggregator *a)
         }
         poller_free(a->poller);
         fetcher_free(a->fetcher);
+        fetcher_free(a->others);
         figures_free(a->figures);
         parked_free(a->parked);
         loop_timer_free(a->tick);

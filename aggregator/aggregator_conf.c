@@ -228,7 +228,7 @@ static int add_node(struct aggregator_conf *c, const char *role, const char *whe
         char address[FOUND_ADDRESS_MAX];
         struct aggregator_node *n = NULL;
         enum diag_role r;
-        uint16_t port;
+        uint16_t port = 0;
         int k;
 
         if (diag_role_from_string(role, &r) < 0)

@@ -294,9 +294,18 @@ static struct node *add(struct roster *r, enum diag_source source, const struct 
 struct node *roster_add(struct roster *r, enum diag_source source, const struct found *f,
                         struct err *e)
 {
+        const struct node *known = roster_find(r, str_or(f->address, ""));
+        bool had = known && known->sources & DIAG_SOURCE_BIT(source);
+        struct diag_source_state *s = &r->states[source];
         struct node *n = add(r, source, f, e);
 
         sort(r);
+        if (n) {
+                s->used = true;
+                s->state = "ok";
+                s->seen_boot_usec = now_boot_usec();
+                s->n_nodes += !had;
+        }
         return n;
 }
 
@@ -323,6 +332,8 @@ static bool withdraw(struct roster *r, size_t i, enum diag_source source)
         bool is_master = node_role(n) == DIAG_ROLE_MASTER;
 
         n->sources &= ~DIAG_SOURCE_BIT(source);
+        if (source == DIAG_SOURCE_ANNOUNCE) /* its nodes are counted one by one */
+                r->states[source].n_nodes--;
         if (source == DIAG_SOURCE_STATIC && !n->sources) {
                 drop_at(r, i);
                 return true;
