@@ -17,7 +17,9 @@ from tap import Skip, test
 SOURCE = Path(__file__).resolve().parents[2]
 INSTALL = Path(os.environ.get("DIAG_INSTALL", "/"))
 SERVICE, SOCKET, MASTER = "diag-agentd.service", "diag-agentd.socket", "diag-agentd-master.socket"
+CLUSTER_SERVICE, CLUSTER_SOCKET = "diag-aggregatord.service", "diag-aggregatord.socket"
 UNITS = "/usr/lib/systemd/system/"
+CLUSTER = "/system/health/v2/cluster"
 V1, V2, HEALTH = "/system/health/v1", "/system/health/v2/node", "/system/health/v2/node?fields=health"
 DCOS_SOCKET = "/run/dcos/dcos-diagnostics.sock"
 DBUS = ("dbus.socket", "dbus.service")
@@ -174,6 +176,11 @@ class Client(threading.Thread):
         assert not self.failed, f"{len(self.failed)} of {self.n} requests failed: {self.failed[:5]}"
         assert not self.wrong, f"{len(self.wrong)} of {self.n} answers differ from {self.expected}: {self.wrong[:3]}"
         assert self.n >= at_least, f"only {self.n} requests"
+
+
+class ClusterClient(Client):
+    def take(self, answer):
+        assert answer.status == 200, answer
 
 
 @contextlib.contextmanager
@@ -582,9 +589,26 @@ def sh(node, command, timeout=300):
     return done.stdout
 
 
+def become_master(node):
+    """It has a cluster of one, then, also after the next upgrade, during which its front door refuses nobody."""
+    said = sh(node, "./run --install --master")
+    assert "bad.service exited with status 3" in said.split("The cluster, as")[1], said
+    pid = node.systemctl("show", "-P", "MainPID", CLUSTER_SERVICE)
+    with ClusterClient(node, CLUSTER, port=1050) as asking:
+        sh(node, "./run --install")
+    asking.check()
+    assert node.systemctl("show", "-P", "MainPID", CLUSTER_SERVICE) not in ("0", pid)
+    units = (SERVICE, MASTER, CLUSTER_SERVICE, CLUSTER_SOCKET)
+    assert node.systemctl("is-enabled", *units, SOCKET, check=False).split() == ["enabled"] * 4 + ["disabled"]
+    assert node.systemctl("is-active", *units).split() == ["active"] * 4
+    assert node.get(V2, port=1051).json()["port"] == 1051
+    said = node.get(CLUSTER, port=1050).json()
+    assert (said["health"], said["masters"]["expected"]) == ("unhealthy", 1), said
+
+
 @test
 def install_upgrade_uninstall(_):
-    "is installed, upgraded under load, and uninstalled by ./run, and leaves nothing but what the operator wrote"
+    "is installed, upgraded under load, made a master and uninstalled by ./run, and leaves nothing but what the operator wrote"
     # What it has is of its own making, and not of DIAG_INSTALL.
     with boot("run", install=os.devnull, writable_usr=True) as node:
         copy_source(node)
@@ -605,6 +629,7 @@ def install_upgrade_uninstall(_):
             sh(node, "./run --install")
             eventually(lambda: node.get(V2).json()["version"] == "0.1.9")
         assert asking[0].versions == {"0.1.0", "0.1.9"}, asking[0].versions
+        become_master(node)
         sh(node, "rm -rf build")
         said = sh(node, "./run --uninstall")
         assert "/etc/diag/agentd.conf" in said, said
