@@ -13,6 +13,7 @@
 #define LASTING_USEC (UINT64_C(2500) * USEC_PER_MSEC)
 
 #define AGE_MAX_SECONDS 1e9
+#define NODE_ID_LENGTH  32u
 
 const char *const answer_fields[] = {"ETag", "Preference-Applied", "Diag-Confirmed-Age", "Date",
                                      NULL};
@@ -57,6 +58,12 @@ static void read_fields(struct answer *a, const struct fetch_result *r)
         a->date_wall_usec = read_date(r->headers[ANSWER_FIELD_DATE]);
 }
 
+/* As sources and files must spell it: what they refuse could not be remembered. */
+static bool is_node_id(const char *s)
+{
+        return strlen(s) == NODE_ID_LENGTH && strspn(s, "0123456789abcdef") == NODE_ID_LENGTH;
+}
+
 /* --- kinds ------------------------------------------------------------------------------------- */
 
 static void say(struct answer *a, enum answer_kind kind, const char *text)
@@ -93,7 +100,7 @@ static void read_body(struct answer *a, const struct fetch_result *r, enum diag_
                 (void)snprintf(a->text, sizeof(a->text), "its answer is no report: %.140s", e.text);
         } else if (a->report->n_components > ANSWER_UNITS_MAX) {
                 say(a, ANSWER_BAD, "its answer has too many components");
-        } else if (protocol == DIAG_PROTOCOL_V2 && str_empty(a->report->node.node_id)) {
+        } else if (protocol == DIAG_PROTOCOL_V2 && !is_node_id(a->report->node.node_id)) {
                 say(a, ANSWER_BAD, "its answer does not say which node it is");
         } else {
                 a->kind = ANSWER_REPORT;
