@@ -115,7 +115,7 @@ static void read_status(struct answer *a, unsigned status)
                 say(a, ANSWER_NOT_HERE, "it answers 404: no diagnostics service");
         else if (status == 401 || status == 403)
                 say(a, ANSWER_BAD, status == 401 ? "it refuses us (401)" : "it refuses us (403)");
-        else if (status >= 300 && status < 400)
+        else if (status >= 300 && status < 400 && status != 304)
                 say(a, ANSWER_BAD, "it redirects, which is not followed");
         else {
                 a->kind = ANSWER_BAD;
