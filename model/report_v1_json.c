@@ -49,7 +49,7 @@ static enum diag_code code_of(enum diag_health health)
 static int read_unit(struct diag_report *r, const json_t *o, struct err *e)
 {
         struct diag_component c = {.kind = DIAG_COMPONENT_UNIT};
-        char text[DIAG_STRING_MAX];
+        char text[DIAG_STRING_MAX + 2]; /* more than is kept: that is cut at a character's end */
         int k;
 
         if (!json_is_object(o))
