@@ -236,7 +236,7 @@ static int add_node(struct aggregator_conf *c, const char *role, const char *whe
         k = split_address(where, address, sizeof(address), &port, e);
         if (k >= 0)
                 k = need_node(c, address, &n, e);
-        if (k < 0)
+        if (k < 0 || !n)
                 return k;
         n->role = r;
         n->port = port;

@@ -44,7 +44,7 @@ static int get_all(struct announcement *a, const json_t *o, struct err *e)
                 k = get_string(&a->version, o, "version", false, e);
         if (k < 0)
                 return k;
-        if (!is_id(a->node_id))
+        if (!a->node_id || !is_id(a->node_id))
                 return err_set(e, -EBADMSG, "'node_id' is not 32 hex digits");
         if (parse_ip(a->address, &family) < 0)
                 return err_set(e, -EBADMSG, "'address' is not an IP address");

@@ -14,12 +14,12 @@
 /** One node, as one source describes it. Borrowed. */
 struct found {
         const char *address;
-        enum diag_role role;
-        uint16_t port;        /* 0: the source does not know */
         const char *node_id;  /* NULL: the source does not know */
         const char *hostname; /* likewise */
-        bool leader;          /* it leads the Mesos masters */
-        bool down;            /* the source says that it does not serve */
+        enum diag_role role;
+        uint16_t port; /* 0: the source does not know */
+        bool leader;   /* it leads the Mesos masters */
+        bool down;     /* the source says that it does not serve */
 };
 
 /** How a source is, and what it has found. Borrowed until the call returns. */

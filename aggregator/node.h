@@ -30,45 +30,46 @@ struct node_claim {
 
 struct node {
         char *address; /* the key: as it was discovered */
-        unsigned sources;
-        struct node_claim claims[DIAG_N_SOURCES]; /* of those in sources */
-        unsigned generation[DIAG_N_SOURCES];      /* of the roster: which list it was in */
-        char *claimed_id, *claimed_hostname;      /* what sources say of it; NULL: nothing */
-        uint64_t announced_boot_usec;             /* when it last announced itself */
+
+        /* Who says that it exists, and who it is. */
+        char *claimed_id, *claimed_hostname; /* what sources say of it; NULL: nothing */
+        uint64_t announced_boot_usec;        /* when it last announced itself */
         uint64_t unlisted_boot_usec; /* since when only memory knows it; 0: some source does */
         struct node *alias_of; /* it is the same machine as that one, which is asked for both */
         struct node *aliases, *next_alias; /* those that are this one, too */
         struct node *same_id;              /* the next one with the same node_id: the roster's */
-        uint64_t
-                doubted_boot_usec; /* since when another node says that it is this one; 0: none does */
-        bool in_id_tree, conflict; /* conflict: and both of them answer */
-        bool superseded;
+        uint64_t doubted_boot_usec;        /* since when another node says to be it; 0: none does */
 
         /* What it said. */
-        enum diag_protocol protocol;
-        uint16_t port;              /* where it is asked */
         struct diag_report *report; /* the last one that could be understood; NULL: none yet */
         char **outputs; /* of report->components, as API v1 has them; NULL: all are healthy */
         struct diag_pulse *pulse;
-        bool stale; /* it answers, and has not confirmed its facts for too long */
+        struct diag_maintenance *maintenance; /* of one that cannot hold its own flag; NULL: none */
 
         /* How asking it goes. */
-        bool answered, asked;       /* at least once; asked: answered, or failed */
-        unsigned n_failures;        /* since the last answer */
         uint64_t failing_boot_usec; /* since when; 0: it answers */
-        bool failed_for_good;       /* it is unreachable, and not merely late */
-        uint64_t failed_wall_usec;  /* when it became that */
+        uint64_t failed_wall_usec;  /* when it became unreachable */
         uint64_t goodbye_boot_usec; /* when it said that its machine stops; 0: it did not */
         char *fault;                /* why the last request failed; NULL: it did not */
-        bool bad_answer;            /* it did answer, with something else */
-
-        struct diag_maintenance
-                *maintenance; /* for a node that cannot hold its own flag; NULL: none */
 
         struct poll *poll;          /* the poller's */
         struct diag_member *member; /* what was published last; NULL: not yet */
-        bool dirty;                 /* it may differ by now */
         STAILQ_ENTRY(node) dirty_link;
+
+        unsigned sources;                         /* DIAG_SOURCE_BIT()s */
+        unsigned generation[DIAG_N_SOURCES];      /* of the roster: which list it was in */
+        struct node_claim claims[DIAG_N_SOURCES]; /* of those in sources */
+        enum diag_protocol protocol;
+        unsigned n_failures; /* since the last answer */
+        uint16_t port;       /* where it is asked */
+        bool in_id_tree;
+        bool conflict; /* another node says to be it, and both of them answer */
+        bool superseded;
+        bool stale;           /* it answers, and has not confirmed its facts for too long */
+        bool answered, asked; /* at least once; asked: answered, or failed */
+        bool failed_for_good; /* it is unreachable, and not merely late */
+        bool bad_answer;      /* it did answer, with something else */
+        bool dirty;           /* it may differ from its member by now */
 };
 
 /** node_role() - what the best source says */

@@ -49,7 +49,7 @@ static void hear(struct peer_view *v, const struct fetch_result *r)
         v->said.observer = v->address;
         v->said.seen_boot_usec = now_boot_usec();
         if (r->status == 200 && etag && strlen(etag) < sizeof(v->etag))
-                (void)strcpy(v->etag, etag);
+                (void)stpncpy(v->etag, etag, sizeof(v->etag));
         if (first || before != v->said.health)
                 v->peers->options.changed(v->peers->options.userdata);
 }

@@ -257,7 +257,6 @@ static void on_wheel(void *userdata)
 {
         struct poller *p = userdata;
         uint64_t now_slot = now_mono_usec() / SLOT_USEC;
-        struct poll_list due = TAILQ_HEAD_INITIALIZER(due);
         struct poll *o;
 
         for (; p->slot < now_slot; p->slot++)

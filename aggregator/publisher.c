@@ -185,10 +185,10 @@ void publisher_now(struct publisher *p)
                 log_warning("out of memory: the view stays what it was");
                 p->differs = true;
                 loop_timer_set(p->timer, now_mono_usec() + USEC_PER_SEC, 0);
-        } else if (p->view && s->seq == before->seq &&
+        } else if (before && s->seq == before->seq &&
                    s->round_wall_usec == before->round_wall_usec) {
                 diag_snapshot_unref(s);
-        } else if (p->view) {
+        } else if (before) {
                 view_publish(p->view, diag_snapshot_ref(s));
                 p->options.published(p->options.userdata, before, s);
                 diag_snapshot_unref(s);

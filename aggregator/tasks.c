@@ -325,7 +325,7 @@ static void answer_forgotten(struct job *j)
         jw_member_bool(&w, "forgotten", true);
         jw_key(&w, "not_reached");
         jw_begin_array(&w);
-        for (size_t i = 0; i < j->n_told; i++)
+        for (size_t i = 0; j->told && i < j->n_told; i++)
                 if (j->told[i].failed)
                         jw_string(&w, j->told[i].address);
         jw_end_array(&w);
