@@ -32,7 +32,7 @@
 
 #define STATE_DIRECTORY "/var/lib/diag/aggregatord" /* of a daemon that nobody gave another */
 
-#define FETCH_SHARDS       256u
+#define FETCH_SHARDS       128u
 #define FETCH_BUFFER_BYTES 1024u
 
 #define PARKED_DEFAULT 512u /* requests that wait, where nobody says */

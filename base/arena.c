@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 
-#define ARENA_CHUNK_BYTES 4096u
+#define ARENA_CHUNK_BYTES 1024u
 #define ARENA_ALIGN       _Alignof(max_align_t)
 
 struct arena_chunk {
