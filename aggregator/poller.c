@@ -475,6 +475,8 @@ static void go_on(struct poll *o, const struct answer *a, bool is_new)
         if (a->confirmed_age_usec > NODE_FACTS_MAX_AGE_USEC)
                 o->etag[0] = '\0'; /* an "unchanged" of it would mean nothing */
         o->waits = a->waits && o->etag[0];
+        if (o->plain) /* what it says is doubted: it is to be asked again, and that is planned */
+                return;
         if (!o->waits)
                 plan(o, now + interval_of(o));
         else if (is_new && may_be_quick(o, now))
