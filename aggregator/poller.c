@@ -389,6 +389,16 @@ static void ask(struct poll *o)
 
 /* --- what was printed -------------------------------------------------------------------------- */
 
+/* Of what had no place in the answer, what is known stays. */
+static void take_outputs(struct node *n, char **taken)
+{
+        for (size_t i = 0; n->outputs && i < n->report->n_components; i++)
+                if (!taken[i])
+                        taken[i] = TAKE_PTR(n->outputs[i]);
+        node_clear_outputs(n);
+        n->outputs = taken;
+}
+
 static void on_outputs(const struct fetch_result *r, void *userdata)
 {
         struct poll *o = userdata;
@@ -397,8 +407,7 @@ static void on_outputs(const struct fetch_result *r, void *userdata)
 
         if (!r->error && r->status == 200 && n->report && o->node->protocol == DIAG_PROTOCOL_V2 &&
             diag_outputs_from_json(&outputs, n->report, r->body, r->n_body, NULL) >= 0) {
-                node_clear_outputs(n);
-                n->outputs = outputs;
+                take_outputs(n, outputs);
                 o->poller->options.changed(o->poller->options.userdata, n, false);
         }
         o->outputs = fetch_free(o->outputs);
