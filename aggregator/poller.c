@@ -168,13 +168,27 @@ static void leave_list(struct poll *o)
         o->state = POLL_IDLE;
 }
 
+/* Nobody turns the wheel while all nodes hold their requests. */
+static void catch_up(struct poller *p)
+{
+        uint64_t now_slot = now_mono_usec() / SLOT_USEC;
+
+        if (!p->n_in_wheel && p->slot < now_slot)
+                p->slot = now_slot;
+        while (p->slot < now_slot && TAILQ_EMPTY(&p->slots[p->slot % N_SLOTS]))
+                p->slot++;
+}
+
 static void plan(struct poll *o, uint64_t due)
 {
         struct poller *p = o->poller;
-        uint64_t first = (p->slot + 1) * SLOT_USEC, last = (p->slot + N_SLOTS - 1) * SLOT_USEC;
+        uint64_t first, last;
         bool is_next;
 
         leave_list(o);
+        catch_up(p);
+        first = (p->slot + 1) * SLOT_USEC;
+        last = (p->slot + N_SLOTS - 1) * SLOT_USEC;
         o->due_mono_usec = due < first ? first : due > last ? last : due;
         is_next = p->n_in_wheel == 0;
         TAILQ_INSERT_TAIL(&p->slots[o->due_mono_usec / SLOT_USEC % N_SLOTS], o, link);
@@ -259,11 +273,15 @@ static void on_wheel(void *userdata)
         uint64_t now_slot = now_mono_usec() / SLOT_USEC;
         struct poll *o;
 
-        for (; p->slot < now_slot; p->slot++)
-                while ((o = TAILQ_FIRST(&p->slots[p->slot % N_SLOTS]))) {
-                        leave_list(o);
-                        become_due(o);
+        while (p->slot < now_slot) {
+                o = TAILQ_FIRST(&p->slots[p->slot % N_SLOTS]);
+                if (!o) {
+                        p->slot++;
+                        continue;
                 }
+                leave_list(o);
+                become_due(o); /* may move p->slot, but not past what is in the wheel */
+        }
         set_wheel_timer(p);
 }
 
