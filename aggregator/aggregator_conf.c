@@ -156,11 +156,11 @@ static int need_node(struct aggregator_conf *c, const char *address, struct aggr
 
         if (k < 0)
                 return k;
-        if (c->n_nodes >= DIAG_MEMBERS_MAX)
-                return err_set(e, -E2BIG, "more than %u nodes", DIAG_MEMBERS_MAX);
         *ret = find_node(c, address);
         if (*ret)
                 return 0;
+        if (c->n_nodes >= DIAG_MEMBERS_MAX)
+                return err_set(e, -E2BIG, "more than %u nodes", DIAG_MEMBERS_MAX);
         if ((c->n_nodes & (c->n_nodes - 1)) == 0) { /* room for a power of two */
                 grown = reallocarray(c->nodes, c->n_nodes ? 2 * c->n_nodes : 1, sizeof(*grown));
                 if (!grown)
