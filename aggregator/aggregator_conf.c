@@ -199,7 +199,7 @@ static int set_node(void *target, const struct conf_value *v, struct err *e)
         return 0;
 }
 
-/* "10.0.0.1", "10.0.0.1:1050", "[::1]:1050", "::1", "name:1050". */
+/* "10.0.0.1", "10.0.0.1:1050", "[::1]:1050", "[::1]", "::1", "name:1050". */
 static int split_address(const char *text, char *address, size_t n_address, uint16_t *port,
                          struct err *e)
 {
@@ -207,7 +207,7 @@ static int split_address(const char *text, char *address, size_t n_address, uint
         uint64_t value = 0;
         int family;
 
-        if (parse_ip(text, &family) < 0 && colon) {
+        if (colon && parse_ip(text, &family) < 0 && end[-1] != ']') {
                 if (parse_u64(colon + 1, 1, UINT16_MAX, &value) < 0)
                         return err_set(e, -EINVAL, "'%s' is not a port", colon + 1);
                 end = colon;
