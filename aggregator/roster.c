@@ -77,13 +77,15 @@ static struct node *first_of_id(const struct roster *r, const char *id)
         return entry ? *entry : NULL;
 }
 
+/* Whom nobody doubts, if there is one. */
 struct node *roster_find_id(const struct roster *r, const char *id)
 {
-        struct node *n = first_of_id(r, id);
+        struct node *found = NULL;
 
-        while (n && n->alias_of)
-                n = n->same_id;
-        return n;
+        for (struct node *n = first_of_id(r, id); n; n = n->same_id)
+                if (!n->alias_of && (!found || found->conflict))
+                        found = n;
+        return found;
 }
 
 /* --- nodes ------------------------------------------------------------------------------------- */
@@ -455,6 +457,19 @@ static void doubt(struct roster *r, struct node *a, struct node *b)
         set_conflict(r, b, true);
 }
 
+static bool is_master(const struct node *n)
+{
+        return node_role(n) == DIAG_ROLE_MASTER;
+}
+
+/* An agent that says to be a master is no second address of it, and nobody's word against the master's. */
+static void disbelieve(struct roster *r, struct node *agent)
+{
+        if (!agent->doubted_boot_usec)
+                agent->doubted_boot_usec = seen(agent);
+        set_conflict(r, agent, true);
+}
+
 static void settle(struct roster *r, struct node *n)
 {
         n->doubted_boot_usec = 0;
@@ -480,7 +495,10 @@ void roster_identify(struct roster *r, struct node *n)
                 next = o->same_id;
                 if (o == n || !is_alive(o) || !is_alive(n))
                         continue;
-                if (streq(o->report->node.boot_id, n->report->node.boot_id)) {
+                if (is_master(o) != is_master(n)) {
+                        disbelieve(r, is_master(o) ? n : o);
+                        doubted = doubted || is_master(o);
+                } else if (streq(o->report->node.boot_id, n->report->node.boot_id)) {
                         make_alias(r, outranks(o, n) ? n : o, outranks(o, n) ? o : n);
                 } else {
                         doubt(r, n, o);

@@ -330,6 +330,23 @@ START_TEST(takes_a_reboot_for_no_conflict)
 }
 END_TEST
 
+/* Whatever it says: its boot id may be the master's, its address may sort before the master's. */
+START_TEST(lets_no_agent_pass_for_a_master)
+{
+        struct node *master = add(DIAG_SOURCE_STATIC, "10.0.0.2", DIAG_ROLE_MASTER);
+        struct node *agent = add(DIAG_SOURCE_STATIC, "10.0.0.1", DIAG_ROLE_AGENT);
+
+        for (unsigned i = 0; i < 3; i++) {
+                says(master, ID, BOOT);
+                says(agent, ID, BOOT);
+                ck_assert(!master->alias_of && !master->conflict && !agent->alias_of);
+                ck_assert(agent->conflict);
+        }
+        says(agent, BOOT, BOOT);
+        ck_assert(!agent->conflict);
+}
+END_TEST
+
 START_TEST(settles_a_conflict)
 {
         static const char other[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -472,6 +489,7 @@ int main(void)
                 unites_two_addresses_of_one_machine,
                 takes_clones_for_a_conflict,
                 takes_a_reboot_for_no_conflict,
+                lets_no_agent_pass_for_a_master,
                 settles_a_conflict,
                 drops_what_the_configuration_drops,
                 remembers_masters_of_zookeeper,
