@@ -1,11 +1,11 @@
 /* diag-agentd(8): options, configuration, then agent_run(). */
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "agentd/agent.h"
 #include "base/command_line.h"
+#include "base/loop.h"
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2 };
 
@@ -54,20 +54,6 @@ static int configure(const struct command_line *c, struct agent_conf *conf)
         return k < 0 ? k : agent_conf_check(conf, say_error, NULL);
 }
 
-/* Threads inherit this: signals are for the loop alone. */
-static void block_signals(void)
-{
-        sigset_t s;
-
-        sigemptyset(&s);
-        sigaddset(&s, SIGTERM);
-        sigaddset(&s, SIGINT);
-        sigaddset(&s, SIGHUP);
-        sigaddset(&s, SIGCHLD);
-        sigaddset(&s, SIGPIPE);
-        (void)sigprocmask(SIG_BLOCK, &s, NULL);
-}
-
 static int look_once(struct agent *a, struct err *e)
 {
         _cleanup_(buf_done) struct buf out = {0};
@@ -100,7 +86,7 @@ static int run(struct agent_conf *taken, struct command_line *c)
         struct err e = {0};
         int k;
 
-        block_signals();
+        loop_block_signals();
         k = agent_new(&a, taken, load, c, &e);
         if (k >= 0)
                 k = once ? look_once(a, &e) : agent_listen(a, &e);

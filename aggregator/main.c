@@ -1,10 +1,10 @@
 /* diag-aggregatord(8): options, configuration, then aggregator_run(). */
 
 #include <errno.h>
-#include <signal.h>
 
 #include "aggregator/aggregator.h"
 #include "base/command_line.h"
+#include "base/loop.h"
 
 enum exit_code { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2 };
 
@@ -60,25 +60,13 @@ static int load(struct aggregator_conf **ret, void *userdata)
         return 0;
 }
 
-/* Threads inherit this: signals are for the loop alone. */
-static void block_signals(void)
-{
-        static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE};
-        sigset_t s;
-
-        sigemptyset(&s);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                sigaddset(&s, signals[i]);
-        (void)sigprocmask(SIG_BLOCK, &s, NULL);
-}
-
 static int run(struct aggregator_conf *taken, struct command_line *c)
 {
         _cleanup_(aggregator_freep) struct aggregator *a = NULL;
         struct err e = {0};
         int k;
 
-        block_signals();
+        loop_block_signals();
         k = aggregator_new(&a, taken, load, c, &e);
         if (k >= 0)
                 k = aggregator_listen(a, &e);

@@ -6,6 +6,7 @@
 #include "aggregator/answer.h"
 #include "aggregator/peers.h"
 #include "base/mono.h"
+#include "net/url.h"
 
 #define PORT         1050u
 #define WAIT_SECONDS 10u
@@ -13,7 +14,6 @@
 #define APART_USEC   USEC_PER_SEC       /* of two requests to one of them */
 #define RETRY_USEC   (5 * USEC_PER_SEC) /* after a failure */
 #define BYTES_MAX    (256u * 1024u)
-#define URL_MAX      384
 
 struct peer_view {
         struct peers *peers;
@@ -72,16 +72,11 @@ static void on_answer(const struct fetch_result *r, void *userdata)
                                                                 : now);
 }
 
-static bool is_loopback(const char *address)
-{
-        return strncmp(address, "127.", 4) == 0 || streq(address, "::1");
-}
-
 static void ask(void *userdata)
 {
         struct peer_view *v = userdata;
         const struct peers_options *o = &v->peers->options;
-        char url[URL_MAX], prefer[32], match[ANSWER_ETAG_MAX + 20];
+        char url[NODE_URL_MAX], prefer[32], match[ANSWER_ETAG_MAX + 20];
         const char *headers[4] = {"Accept: application/json", prefer, v->etag[0] ? match : NULL};
         const struct fetch_request q = {
                 .url = url,
@@ -91,11 +86,9 @@ static void ask(void *userdata)
                 .max_bytes = BYTES_MAX,
                 .watch_peer = true,
         };
-        bool v6 = strchr(v->address, ':') != NULL;
 
-        (void)snprintf(url, sizeof(url), "http%s://%s%s%s:%u/system/health/v2/cluster?view=own",
-                       o->tls && !is_loopback(v->address) ? "s" : "", v6 ? "[" : "", v->address,
-                       v6 ? "]" : "", o->port ? o->port : PORT);
+        node_url(url, v->address, o->port ? o->port : PORT, o->tls,
+                 "/system/health/v2/cluster?view=own");
         (void)snprintf(prefer, sizeof(prefer), "Prefer: wait=%u", WAIT_SECONDS);
         (void)snprintf(match, sizeof(match), "If-None-Match: %s", v->etag);
         v->asked_mono_usec = now_mono_usec();

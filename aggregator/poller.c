@@ -13,6 +13,7 @@
 #include "base/mono.h"
 #include "base/parse.h"
 #include "model/outputs_json.h"
+#include "net/url.h"
 
 #define SLOT_USEC (50 * USEC_PER_MSEC)
 #define N_SLOTS   2048u /* over 100 s: nobody waits longer */
@@ -307,22 +308,9 @@ static uint8_t count_ports(const struct poll *o)
                                                                                       : 1;
 }
 
-static bool is_loopback(const char *address)
+static void make_url(char url[static NODE_URL_MAX], const struct poll *o, const char *path)
 {
-        return strncmp(address, "127.", 4) == 0 || streq(address, "::1") ||
-               streq(address, "localhost");
-}
-
-#define URL_MAX (FOUND_ADDRESS_MAX + 128)
-
-static void make_url(char url[static URL_MAX], const struct poll *o, const char *path)
-{
-        const char *address = o->node->address;
-        bool v6 = strchr(address, ':') != NULL;
-        bool tls = o->poller->options.tls && !is_loopback(address);
-
-        (void)snprintf(url, URL_MAX, "http%s://%s%s%s:%u%s", tls ? "s" : "", v6 ? "[" : "", address,
-                       v6 ? "]" : "", o->node->port, path);
+        node_url(url, o->node->address, o->node->port, o->poller->options.tls, path);
 }
 
 /* All nodes that change together would answer together. */
@@ -363,7 +351,7 @@ static void on_answer(const struct fetch_result *r, void *userdata);
 static void ask(struct poll *o)
 {
         struct poller *p = o->poller;
-        char url[URL_MAX], match[ANSWER_ETAG_MAX + 20], prefer[64];
+        char url[NODE_URL_MAX], match[ANSWER_ETAG_MAX + 20], prefer[64];
         const char *headers[4] = {"Accept: application/json"};
         size_t n = 1;
         bool conditional =
@@ -434,7 +422,7 @@ static void on_outputs(const struct fetch_result *r, void *userdata)
 static void ask_outputs(struct poll *o)
 {
         static const char *const headers[] = {"Accept: application/json", NULL};
-        char url[URL_MAX];
+        char url[NODE_URL_MAX];
         const struct fetch_request q = {
                 .url = url,
                 .headers = headers,

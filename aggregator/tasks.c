@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mono.h"
 #include "model/report_json.h"
+#include "net/url.h"
 
 #define FORWARD_FIRST_USEC (5 * USEC_PER_SEC) /* beyond the wait that was asked for */
 #define FORWARD_WAIT_MAX   45u                /* seconds */
@@ -159,18 +160,6 @@ static void on_passed(const struct fetch_result *r, void *userdata)
 
 /* --- asking ------------------------------------------------------------------------------------ */
 
-char *tasks_url(char url[static TASKS_URL_MAX], const char *address, uint16_t port, bool tls,
-                const char *path)
-{
-        bool v6 = strchr(address, ':') != NULL;
-        bool loopback = strncmp(address, "127.", 4) == 0 || streq(address, "::1") ||
-                        streq(address, "localhost");
-
-        (void)snprintf(url, TASKS_URL_MAX, "http%s://%s%s%s:%u%s", tls && !loopback ? "s" : "",
-                       v6 ? "[" : "", address, v6 ? "]" : "", port, path);
-        return url;
-}
-
 static void start(struct job *j, const struct fetch_request *q, fetch_done_fn done)
 {
         struct err e;
@@ -242,7 +231,7 @@ static struct node *node_of(struct job *j)
 static void ask_node(struct job *j)
 {
         const struct node *n = node_of(j);
-        char url[TASKS_URL_MAX];
+        char url[NODE_URL_MAX];
         const struct fetch_request q = {
                 .url = url,
                 .wanted_headers = passed_fields,
@@ -254,7 +243,7 @@ static void ask_node(struct job *j)
                 fail(j, 502);
                 return;
         }
-        tasks_url(url, n->address, n->port, j->tasks->options.tls, j->task->target);
+        node_url(url, n->address, n->port, j->tasks->options.tls, j->task->target);
         start(j, &q, on_passed);
 }
 
@@ -349,7 +338,7 @@ static void on_told(const struct fetch_result *r, void *userdata)
 static void tell(struct job *j, const char *address)
 {
         struct telling *t = &j->told[j->n_told];
-        char url[TASKS_URL_MAX], path[256];
+        char url[NODE_URL_MAX], path[256];
         const struct fetch_request q = {
                 .url = url,
                 .method = "DELETE",
@@ -358,7 +347,7 @@ static void tell(struct job *j, const char *address)
         };
 
         (void)snprintf(path, sizeof(path), "/system/health/v2/nodes/%s?local=yes", j->forgotten_id);
-        tasks_url(url, address, j->tasks->options.port_peer, j->tasks->options.tls, path);
+        node_url(url, address, j->tasks->options.port_peer, j->tasks->options.tls, path);
         *t = (struct telling){.job = j, .address = strdup(address)};
         if (!t->address)
                 return;
@@ -554,7 +543,7 @@ static void maintain(struct job *j)
 {
         static const char *const headers[] = {"Content-Type: application/json", NULL};
         const struct node *n = node_of(j);
-        char url[TASKS_URL_MAX];
+        char url[NODE_URL_MAX];
         struct fetch_request q = {
                 .url = url,
                 .method = j->task->kind == CLUSTER_TASK_START_MAINTENANCE ? "PUT" : "DELETE",
@@ -587,8 +576,8 @@ static void maintain(struct job *j)
                         forward(j);
                 return;
         }
-        tasks_url(url, n->address, n->port, j->tasks->options.tls,
-                  "/system/health/v2/node/maintenance");
+        node_url(url, n->address, n->port, j->tasks->options.tls,
+                 "/system/health/v2/node/maintenance");
         start(j, &q, on_maintenance);
 }
 
@@ -665,7 +654,7 @@ static bool may_announce(struct tasks *t, const char *caller)
 static void announce(struct job *j)
 {
         struct announcement *a = NULL;
-        char url[TASKS_URL_MAX];
+        char url[NODE_URL_MAX];
         const struct fetch_request q = {
                 .url = url,
                 .timeout_usec = TELL_USEC,
@@ -689,8 +678,8 @@ static void announce(struct job *j)
         }
         j->announcement = a;
         j->tasks->n_candidates++;
-        tasks_url(url, a->address, a->port, j->tasks->options.tls,
-                  "/system/health/v2/node?fields=health");
+        node_url(url, a->address, a->port, j->tasks->options.tls,
+                 "/system/health/v2/node?fields=health");
         start(j, &q, on_candidate);
 }
 

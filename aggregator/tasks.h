@@ -46,9 +46,4 @@ struct tasks *tasks_free(struct tasks *t);
 void tasks_begin(struct tasks *t, struct errand *e, struct cluster_task *task);
 void tasks_abandoned(struct tasks *t, struct errand *e, struct cluster_task *task);
 
-/** tasks_url() - of @path at @n's node daemon, or at the aggregator beside it. @url is returned. */
-#define TASKS_URL_MAX 640
-char *tasks_url(char url[static TASKS_URL_MAX], const char *address, uint16_t port, bool tls,
-                const char *path);
-
 DEFINE_CLEANUP(struct tasks *, tasks_free);

@@ -239,3 +239,14 @@ bool loop_timer_is_set(const struct loop_timer *t)
         (void)sd_event_source_get_enabled(t->source, &enabled);
         return enabled != SD_EVENT_OFF;
 }
+
+void loop_block_signals(void)
+{
+        static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGPIPE};
+        sigset_t s;
+
+        sigemptyset(&s);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                sigaddset(&s, signals[i]);
+        (void)sigprocmask(SIG_BLOCK, &s, NULL);
+}

@@ -25,6 +25,9 @@ void loop_quit(struct loop *l, int status);
 /** loop_post() - run @fn(@arg) on the loop, soon, in order. Any thread. 0 or -ENOMEM. */
 int loop_post(struct loop *l, void (*fn)(void *arg), void *arg);
 
+/** loop_block_signals() - those of a daemon are for its loop alone: before there is any thread. */
+void loop_block_signals(void);
+
 /** loop_on_signal() - call @fn on the loop when @signo arrives. */
 int loop_on_signal(struct loop *l, int signo, void (*fn)(int signo, void *userdata),
                    void *userdata);
