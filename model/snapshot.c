@@ -137,6 +137,7 @@ static bool same_head(const struct diag_snapshot *a, const struct diag_snapshot 
                same_views(a, b) && same_sources(a, b) &&
                memcmp(a->tally, b->tally, sizeof(a->tally)) == 0 &&
                streq(a->cluster_id, b->cluster_id) && streq(a->cluster_name, b->cluster_name) &&
+               streq(a->observer, b->observer) && a->view_max_age_usec == b->view_max_age_usec &&
                streq(a->leader_address, b->leader_address) &&
                streq(a->leader_source, b->leader_source);
 }
