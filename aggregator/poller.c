@@ -77,7 +77,8 @@ struct lane {
 struct poller {
         struct poller_options options;
         struct poll_list slots[N_SLOTS];
-        uint64_t slot; /* number of the first one that is not through */
+        uint64_t slot;       /* number of the first one that is not through */
+        uint64_t timer_slot; /* for which the timer is set */
         struct lane alive, dead;
         struct loop_timer *timer, *lane_timer;
         uint64_t lane_mono_usec;
@@ -150,6 +151,7 @@ static void set_wheel_timer(struct poller *p)
         }
         while (TAILQ_EMPTY(&p->slots[slot % N_SLOTS]))
                 slot++;
+        p->timer_slot = slot;
         loop_timer_set(p->timer, (slot + 1) * SLOT_USEC, SLOT_USEC / 2);
 }
 
@@ -184,18 +186,18 @@ static void plan(struct poll *o, uint64_t due)
 {
         struct poller *p = o->poller;
         uint64_t first, last;
-        bool is_next;
 
         leave_list(o);
         catch_up(p);
         first = (p->slot + 1) * SLOT_USEC;
         last = (p->slot + N_SLOTS - 1) * SLOT_USEC;
         o->due_mono_usec = due < first ? first : due > last ? last : due;
-        is_next = p->n_in_wheel == 0;
         TAILQ_INSERT_TAIL(&p->slots[o->due_mono_usec / SLOT_USEC % N_SLOTS], o, link);
         p->n_in_wheel++;
-        if (is_next || !loop_timer_is_set(p->timer) || o->due_mono_usec / SLOT_USEC <= p->slot + 20)
-                set_wheel_timer(p);
+        if (loop_timer_is_set(p->timer) && p->timer_slot <= o->due_mono_usec / SLOT_USEC)
+                return;
+        p->timer_slot = o->due_mono_usec / SLOT_USEC;
+        loop_timer_set(p->timer, (p->timer_slot + 1) * SLOT_USEC, SLOT_USEC / 2);
 }
 
 /* --- lanes ------------------------------------------------------------------------------------- */
