@@ -486,6 +486,7 @@ static bool may_be_quick(struct poll *o, uint64_t now)
 static void go_on(struct poll *o, const struct answer *a, bool is_new)
 {
         uint64_t now = now_mono_usec(), soon = o->started_mono_usec + MIN_PERIOD_USEC;
+        bool waited = o->waits;
 
         memcpy(o->etag, a->kind == ANSWER_REPORT || a->etag[0] ? a->etag : o->etag,
                sizeof(o->etag));
@@ -494,7 +495,11 @@ static void go_on(struct poll *o, const struct answer *a, bool is_new)
         o->waits = a->waits && o->etag[0];
         if (o->plain) /* what it says is doubted: it is to be asked again, and that is planned */
                 return;
-        if (!o->waits)
+        o->plain =
+                waited && !o->waits; /* it may be about to stop: see at once what comes after it */
+        if (o->plain)
+                plan(o, soon > now ? soon : now);
+        else if (!o->waits)
                 plan(o, now + interval_of(o));
         else if (is_new && may_be_quick(o, now))
                 ask(o);
