@@ -531,8 +531,10 @@ static bool try_otherwise(struct poll *o, const struct fetch_result *r, const st
         return (r->error == -ECONNREFUSED || a->kind == ANSWER_NOT_HERE) && try_next_port(o);
 }
 
+/* The next attempt begins at the first door again: what stands at the second may only pass questions on. */
 static void give_up_for_now(struct poll *o)
 {
+        o->port_at = 0;
         o->waits = false;
         o->etag[0] = '\0';
         plan(o, now_mono_usec() + retry_after(o->node));
