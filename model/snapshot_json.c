@@ -276,6 +276,15 @@ static uint64_t oldest_master(const struct diag_look *l)
         return oldest;
 }
 
+/* A snapshot stays while nothing differs; the view is as of when somebody last vouched for it. */
+static uint64_t as_of(const struct diag_look *l)
+{
+        uint64_t vouched_boot_usec = usec_since(l->now_boot_usec, l->age_usec);
+
+        return l->snapshot->made_wall_usec +
+               usec_since(vouched_boot_usec, l->snapshot->made_boot_usec);
+}
+
 static void write_view_members(struct json_writer *w, const struct diag_look *l)
 {
         const struct diag_snapshot *s = l->snapshot;
@@ -285,7 +294,7 @@ static void write_view_members(struct json_writer *w, const struct diag_look *l)
         jw_member_string(w, "observer", s->observer);
         jw_member_string(w, "instance", instance);
         jw_member_uint(w, "seq", s->seq);
-        jw_member_time(w, "as_of", s->made_wall_usec);
+        jw_member_time(w, "as_of", as_of(l));
         write_age(w, "age_seconds", l->age_usec);
         jw_member_bool(w, "complete", !l->stale && s->round_wall_usec);
 }

@@ -102,7 +102,7 @@ START_TEST(spells_the_cluster)
                            "\"age_seconds\":1.9}"},
                 {"view", "{\"observer\":\"10.0.0.1\",\"instance\":"
                          "\"9f3c2a11d0b4e677\",\"seq\":1,"
-                         "\"as_of\":\"2026-11-21T00:04:07.000Z\","
+                         "\"as_of\":\"2026-11-21T00:04:08.500Z\","
                          "\"age_seconds\":0.4,\"complete\":true,"
                          "\"oldest_master_seconds\":1.9}"},
                 {"views.0",                                 "{\"observer\":\"10.0.0.9\",\"health\":\"healthy\","
