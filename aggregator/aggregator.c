@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -29,6 +28,8 @@
 
 #define TICK_USEC       USEC_PER_SEC
 #define TICK_SLACK_USEC (100 * USEC_PER_MSEC)
+#define LEAVE_USEC      USEC_PER_SEC
+#define LEAVE_STEP_USEC (20 * USEC_PER_MSEC)
 
 #define STATE_DIRECTORY "/var/lib/diag/aggregatord" /* of a daemon that nobody gave another */
 
@@ -62,7 +63,8 @@ struct aggregator {
         struct server *server;
         char expected_from[256];
         struct log_ratelimit agents_limit;
-        bool leaving;
+        struct loop_timer *leaving;
+        uint64_t leave_by_mono_usec; /* 0 until told to stop */
 };
 
 /* --- one part tells another -------------------------------------------------------------------- */
@@ -269,13 +271,34 @@ static void on_tick(void *userdata)
         loop_timer_set(a->tick, now_mono_usec() + TICK_USEC, TICK_SLACK_USEC);
 }
 
+/*
+ * Who comes now is for the next aggregator, whom systemd starts; what was begun for those who are here gets
+ * a moment to end. The first look is a little later: a request that was taken may not have come to us yet.
+ */
+static void leave_when_idle(void *userdata)
+{
+        struct aggregator *a = userdata;
+        uint64_t now = now_mono_usec();
+
+        if (!tasks_is_idle(a->tasks) && now < a->leave_by_mono_usec)
+                loop_timer_set(a->leaving, now + LEAVE_STEP_USEC, 0);
+        else
+                loop_quit(a->loop, 0);
+}
+
 static void on_term(int signo, void *userdata)
 {
         struct aggregator *a = userdata;
 
         log_info("stopping: %s", strsignal(signo));
         loop_notify("STOPPING=1");
-        loop_quit(a->loop, 0);
+        if (a->leave_by_mono_usec) { /* told twice */
+                loop_quit(a->loop, 0);
+                return;
+        }
+        server_stop_accepting(a->server);
+        a->leave_by_mono_usec = now_mono_usec() + LEAVE_USEC;
+        loop_timer_set(a->leaving, now_mono_usec() + LEAVE_STEP_USEC, 0);
 }
 
 /* --- configuration ----------------------------------------------------------------------------- */
@@ -485,6 +508,8 @@ static int start(struct aggregator *a, struct err *e)
                 k = new_tasks(a);
         if (k >= 0)
                 k = loop_timer_new(&a->tick, a->loop, on_tick, a);
+        if (k >= 0)
+                k = loop_timer_new(&a->leaving, a->loop, leave_when_idle, a);
         for (size_t i = 0; k >= 0 && i < ELEMENTSOF(signals); i++)
                 k = loop_on_signal(a->loop, signals[i].signo, signals[i].fn, a);
         return k;
@@ -543,6 +568,7 @@ struct aggregator *aggregator_free(struct aggregator *a)
         figures_free(a->figures);
         parked_free(a->parked);
         loop_timer_free(a->tick);
+        loop_timer_free(a->leaving);
         loop_free(a->loop);
         aggregator_conf_free(a->conf);
         free(a);

@@ -26,7 +26,7 @@ static void note_failure(struct node *n, const struct answer *a, const struct me
                             now->boot_usec - n->failing_boot_usec < MERGE_UNREACHABLE_USEC))
                 return;
         n->failed_for_good = true;
-        if (n->answered) /* of one that never did, the date is when it was found */
+        if (n->answered && !n->goodbye_boot_usec) /* else the date is when it was found, or went */
                 n->failed_wall_usec = now->wall_usec;
 }
 
@@ -89,10 +89,11 @@ static void take_report(struct roster *r, struct node *n, struct answer *a,
 
         node_clear_outputs(n);
         n->outputs = outputs;
-        if (a->report->phase == DIAG_PHASE_STOPPING)
+        n->goodbye_boot_usec = 0;
+        if (a->report->phase == DIAG_PHASE_STOPPING) {
                 n->goodbye_boot_usec = now->boot_usec;
-        else
-                n->goodbye_boot_usec = 0;
+                n->failed_wall_usec = now->wall_usec;
+        }
         n->stale = a->report->node_code == DIAG_CODE_FACTS_STALE;
         roster_set_report(r, n, TAKE_PTR(a->report));
 }

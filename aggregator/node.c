@@ -48,17 +48,19 @@ const char *node_id(const struct node *n)
 
 enum diag_reach node_reach(const struct node *n, uint64_t now_boot_usec)
 {
+        bool away = n->goodbye_boot_usec &&
+                    usec_since(now_boot_usec, n->goodbye_boot_usec) < NODE_REBOOT_USEC;
+
         if (n->conflict)
                 return DIAG_REACH_CONFLICT;
+        if (away) /* it has said so itself: nothing else that it said holds */
+                return DIAG_REACH_REBOOTING;
         if (!n->failing_boot_usec && n->answered)
                 return DIAG_REACH_OK;
         if (n->superseded)
                 return DIAG_REACH_SUPERSEDED;
         if (n->answered && !n->failed_for_good)
                 return DIAG_REACH_LATE;
-        if (n->goodbye_boot_usec &&
-            usec_since(now_boot_usec, n->goodbye_boot_usec) < NODE_REBOOT_USEC)
-                return DIAG_REACH_REBOOTING;
         return n->answered ? DIAG_REACH_UNREACHABLE : DIAG_REACH_NEVER;
 }
 

@@ -735,6 +735,11 @@ void tasks_abandoned(struct tasks *t, struct errand *e, struct cluster_task *tas
         }
 }
 
+bool tasks_is_idle(const struct tasks *t)
+{
+        return LIST_EMPTY(&t->jobs) && LIST_EMPTY(&t->waiting) && LIST_EMPTY(&t->riding);
+}
+
 int tasks_new(struct tasks **ret, const struct tasks_options *options)
 {
         _cleanup_(tasks_freep) struct tasks *t = calloc(1, sizeof(*t));

@@ -42,6 +42,9 @@ int tasks_new(struct tasks **ret, const struct tasks_options *options);
 /** tasks_free() - what is still running ends unanswered; the server is gone, the errands are not */
 struct tasks *tasks_free(struct tasks *t);
 
+/** tasks_is_idle() - nobody waits for anything that was begun */
+bool tasks_is_idle(const struct tasks *t);
+
 /** For api/cluster_host.h. */
 void tasks_begin(struct tasks *t, struct errand *e, struct cluster_task *task);
 void tasks_abandoned(struct tasks *t, struct errand *e, struct cluster_task *task);

@@ -1342,6 +1342,11 @@ static void server_stop_daemons(struct server *s)
         }
 }
 
+void server_stop_accepting(struct server *s)
+{
+        acceptor_stop(s->acceptor);
+}
+
 /*
  * The listening sockets are closed first: whoever connects to one that is ours alone should not wait for
  * somebody who does not come. All connections are ended before MHD_stop_daemon(), because a malformed

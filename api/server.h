@@ -111,6 +111,9 @@ void server_stats(struct server *s, struct server_stats *ret);
 /** server_times() - how long its requests took; lives as long as the server. Any thread. */
 const struct request_times *server_times(const struct server *s);
 
+/** server_stop_accepting() - who comes from now on waits for the next server; who is here goes on. */
+void server_stop_accepting(struct server *s);
+
 /**
  * server_free() - stop, and leave what is to come to the next server
  *

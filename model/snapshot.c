@@ -152,6 +152,16 @@ static void number(struct diag_snapshot *s, const struct diag_snapshot *previous
         s->verdict_seq = head ? previous->verdict_seq : s->seq;
 }
 
+/* Views were compared with what we said before: a change that both have seen is no difference. */
+static void compare_views(struct diag_snapshot *s)
+{
+        for (size_t i = 0; i < s->n_views; i++) {
+                s->views[i].agrees = s->views[i].health == s->own.health;
+                if (s->views[i].agrees)
+                        s->views[i].differs_since_boot_usec = 0;
+        }
+}
+
 int diag_snapshot_seal(struct diag_snapshot *s, const struct diag_snapshot *previous,
                        const struct diag_rule *rule)
 {
@@ -162,6 +172,7 @@ int diag_snapshot_seal(struct diag_snapshot *s, const struct diag_snapshot *prev
         alone.own = true;
         k = diag_verdict_judge(&s->own, &s->arena, s->masters, s->n_masters, &alone,
                                previous ? &previous->own : NULL);
+        compare_views(s);
         if (k >= 0)
                 k = diag_verdict_judge(&s->verdict, &s->arena, s->masters, s->n_masters, rule,
                                        previous ? &previous->verdict : NULL);

@@ -191,7 +191,9 @@ static const struct {
         {"good hung +60 bad",           DIAG_REACH_OK,          DIAG_UNHEALTHY, DIAG_CODE_EXIT_CODE,
          "a.service exited with status 3"                                                                                        },
  /* Goodbye: ten minutes to come back. */
-        {"good bye",                    DIAG_REACH_OK,          DIAG_HEALTHY,   DIAG_CODE_NONE,           ""                     },
+        {"good bye",                    DIAG_REACH_REBOOTING,   DIAG_UNKNOWN,   DIAG_CODE_REBOOTING,
+         "its machine is rebooting"                                                                                              },
+        {"good bye good",               DIAG_REACH_OK,          DIAG_HEALTHY,   DIAG_CODE_NONE,           ""                     },
         {"good bye refused +3 refused", DIAG_REACH_REBOOTING,   DIAG_UNKNOWN,   DIAG_CODE_REBOOTING,
          "its machine is rebooting"                                                                                              },
         {"good bye hung +599",          DIAG_REACH_REBOOTING,   DIAG_UNKNOWN,   DIAG_CODE_REBOOTING,

@@ -249,7 +249,6 @@ START_TEST(sees_what_differs_of_a_view)
                 {{.observer = "m3", .health = DIAG_HEALTHY, .fresh = true},                       true},
                 {{.observer = "m2", .health = DIAG_UNKNOWN, .fresh = true},                       true},
                 {{.observer = "m2", .health = DIAG_HEALTHY},                                      true},
-                {{.observer = "m2", .health = DIAG_HEALTHY, .fresh = true, .agrees = true},       true},
         };
 
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++) {
