@@ -652,7 +652,7 @@ int poller_round(struct poller *p, void (*done)(void *userdata), void *userdata)
 {
         size_t n = roster_n(p->options.roster);
 
-        if (p->round_done)
+        if (p->n_in_round)
                 return -EBUSY;
         p->round_done = done;
         p->round_userdata = userdata;
@@ -671,6 +671,11 @@ int poller_round(struct poller *p, void (*done)(void *userdata), void *userdata)
                 done(userdata);
         }
         return 0;
+}
+
+void poller_abandon_round(struct poller *p)
+{
+        p->round_done = NULL;
 }
 
 void poller_tick(struct poller *p)

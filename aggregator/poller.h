@@ -79,6 +79,9 @@ uint64_t poller_max_age(const struct node *n);
  */
 int poller_round(struct poller *p, void (*done)(void *userdata), void *userdata);
 
+/** poller_abandon_round() - nobody waits for the one that is under way any more: its @done is not called */
+void poller_abandon_round(struct poller *p);
+
 /** poller_tick() - once a second: whose facts are too old, and whose outputs are to be asked for */
 void poller_tick(struct poller *p);
 

@@ -772,6 +772,8 @@ struct tasks *tasks_free(struct tasks *t)
 {
         if (!t)
                 return NULL;
+        if (t->in_round)
+                poller_abandon_round(t->options.poller);
         end_all(&t->jobs);
         end_all(&t->waiting);
         end_all(&t->riding);
