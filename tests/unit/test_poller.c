@@ -578,6 +578,22 @@ START_TEST(asks_at_intervals_who_does_not_wait)
 }
 END_TEST
 
+/* Whoever is due first is asked first, however late the others are. */
+START_TEST(asks_each_at_its_interval)
+{
+        struct server *agent = new_server(), *master = new_server();
+
+        agent->waits = agent->holds = master->waits = master->holds = false;
+        add(agent, DIAG_ROLE_AGENT);
+        add(master, DIAG_ROLE_MASTER);
+        pass(200 * S);
+        for (unsigned i = 1; i < master->n_heard; i++)
+                must_be_between(master->heard[i].at_usec - master->heard[i - 1].at_usec, 5 * S,
+                                5 * S + 100 * MS);
+        must_be_between(agent->n_heard, 200 / 36, 200 / 24 + 1);
+}
+END_TEST
+
 START_TEST(speaks_the_older_language)
 {
         struct server *s = new_server();
@@ -1177,6 +1193,7 @@ int main(void)
         tcase_add_test(t, hears_of_a_change_at_once);
         tcase_add_test(t, slows_down_who_never_stops);
         tcase_add_loop_test(t, asks_at_intervals_who_does_not_wait, 0, 2);
+        tcase_add_test(t, asks_each_at_its_interval);
         tcase_add_test(t, speaks_the_older_language);
         tcase_add_test(t, asks_ever_less_often_who_refuses);
         tcase_add_test(t, gives_nobody_up_for_one_failure);
