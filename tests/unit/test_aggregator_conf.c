@@ -373,7 +373,6 @@ END_TEST
 START_TEST(takes_so_many_nodes_and_no_more)
 {
         _cleanup_(aggregator_conf_freep) struct aggregator_conf *c = aggregator_conf_new();
-        _cleanup_(buf_done) struct buf said = {0}, text = {0};
         struct aggregator_node *n;
         struct err e;
 

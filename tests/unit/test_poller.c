@@ -39,24 +39,23 @@ struct conn {
 
 struct server {
         char address[INET_ADDRSTRLEN];
-        unsigned number;
-        int fd;
         sd_event_source *source;
+        int fd;
+        unsigned number, n_conns;
+        unsigned boot; /* which boot this is */
         struct conn conns[CONNS_MAX];
-        unsigned n_conns;
 
         /* what it says */
-        bool old;          /* it knows API v1 alone */
-        bool waits, holds; /* Preference-Applied; and no answer before something is new */
-        bool hurries;      /* something is new with every request */
-        bool mute;         /* no answer at all */
-        unsigned boot;     /* which boot this is */
         uint64_t seq;
-        bool bad;            /* its two components are */
         const char *id;      /* NULL: its own */
         const char *raw;     /* this instead, then it hangs up */
-        size_t n_body;       /* so many bytes instead */
         const char *outputs; /* entries of its components; NULL: 404 */
+        size_t n_body;       /* so many bytes instead */
+        bool bad;            /* its two components are */
+        bool old;            /* it knows API v1 alone */
+        bool waits, holds;   /* Preference-Applied; and no answer before something is new */
+        bool hurries;        /* something is new with every request */
+        bool mute;           /* no answer at all */
 
         struct heard heard[REQUESTS_MAX]; /* but for outputs */
         unsigned n_heard, n_outputs;

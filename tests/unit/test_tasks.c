@@ -19,8 +19,8 @@
 /* The errand of a task is the task here: what it is for is a matter of api/errand.c. */
 struct asked {
         struct cluster_task task;
-        unsigned n_ended;
         uint64_t ended_usec;
+        unsigned n_ended;
         bool only_reads;
 };
 
