@@ -138,7 +138,10 @@ static bool query_is_sane(const struct request *q, const struct diag_look *l)
 static int get_nodes(const struct request *q, struct reply *r)
 {
         static const struct cluster_spelling nodes = {.finds = query_is_sane, .spell = spell_list};
+        char fields[16];
 
+        if (request_query(q, "fields", fields, sizeof(fields)) && !streq(fields, "inventory"))
+                return reply_error(r, 400, "bad-fields", "fields is inventory, or left out");
         return cluster_answer(q, r, &nodes);
 }
 

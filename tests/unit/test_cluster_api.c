@@ -273,6 +273,7 @@ static const struct {
         {{.target = V2 "/nodes/none"}, 404, "\"error\":\"no node none\",\"reason\":\"no-such-node\"", "candidates"},
         {{.target = V2 "/nodes/twin"}, 409, "\"reason\":\"ambiguous-name\",\"candidates\":[{\"node_id\":\"a3\","
          "\"address\":\"10.0.0.3\",\"hostname\":\"twin\"},{\"node_id\":\"a4\"", "m1"},
+        {{.target = V2 "/nodes?fields=full"}, 400, "\"reason\":\"bad-fields\"", "items"},
         {{.target = V2 "/nodes/h1?fields=some"}, 400, "\"reason\":\"bad-fields\"", "m1"},
         {{.target = V2 "/nodes/h1?fields=full"}, 403, "\"reason\":\"not-allowed\"", "m1"},
         {{.target = V2 "/units"}, 200, "{\"items\":[{\"name\":\"dcos-b.service\"", "secret"},
