@@ -153,6 +153,8 @@ int cluster_task_answer(const struct cluster_task *t, struct reply *r)
                 return reply_error(r, 500, "no-answer", "nothing came of it");
         if (!t->answer)
                 return reply_empty(r, t->status);
+        if (t->status >= 400 && strncmp(t->answer_type, "text/", strlen("text/")) != 0)
+                reply_header(r, "X-Content-Type-Options", "nosniff"); /* as reply_error() */
         return reply_blob(r, t->status, str_or(t->answer_type, "application/json"),
                           blob_ref(t->answer));
 }
