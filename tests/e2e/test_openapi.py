@@ -1,9 +1,5 @@
 #!/usr/bin/env python3
-"""docs/openapi.yaml against a running daemon: paths, methods, statuses, headers, bodies, words.
-
-The document is open where clients must ignore what they do not know (API v2). Here it is read closed:
-a member, header or status that the daemon sends and the document does not have is a failure.
-"""
+"""docs/openapi.yaml against a running daemon; openapi.py has what is checked of each answer."""
 import contextlib
 import copy
 import ctypes
@@ -13,177 +9,52 @@ import re
 import signal
 import sys
 import time
-from pathlib import Path
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import quote
 
 # Another python3 may stand before Debian's in PATH; only that one surely has the modules, as they are here.
 if sys.executable != "/usr/bin/python3":
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
-import yaml
-from jsonschema import Draft202012Validator, RefResolver, ValidationError
-from prometheus_client.parser import text_string_to_metric_families
+from jsonschema import ValidationError
 
 import tap
 from node import AGENTD_SOCKET, Answer, Node, eventually
+from openapi import METHODS, Document, Undocumented, lower, routes_of, samples_of, source, table, tables_of, words_of
 from tap import test
 
-ROOT = Path(__file__).resolve().parents[2]
-DOCUMENT = yaml.safe_load((ROOT / "docs/openapi.yaml").read_text())
 V1, V2, ALIAS = "/system/health/v1", "/system/health/v2/node", "/system/health/v1/v2/node"
 COMPONENTS, MAINTENANCE = V2 + "/components", V2 + "/maintenance"
 SPELLINGS = [V1, V2, V2 + "?fields=full", V2 + "?fields=health", ALIAS, ALIAS + "?fields=health"]
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
-ANY_HEADERS = {"date", "server", "connection", "content-length"}
-
-# --- the document itself ------------------------------------------------------------------------------
-
-_TEXT = {"type": "string", "minLength": 1}
-_REF = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string", "pattern": "^#/"}}}
-
-
-def _object(must="", **properties):
-    return {"type": "object", "required": must.split(), "properties": properties, "additionalProperties": False}
-
-
-def _map_of(schema, names=".*"):
-    return {"type": "object", "patternProperties": {f"^({names})$": schema}, "additionalProperties": False}
-
-
-def _or_ref(schema):
-    return {"if": {"required": ["$ref"]}, "then": _REF, "else": schema}
-
-
-_SCHEMA = {"type": "object"}
-_HEADER = _or_ref(_object("schema description", schema=_SCHEMA, description=_TEXT, required={"type": "boolean"}))
-_RESPONSE = _or_ref(_object("description", description=_TEXT, headers=_map_of(_HEADER), content=_map_of(
-    _object("schema", schema=_SCHEMA, example={}))))
-_RESPONSES = _map_of(_RESPONSE, "[1-5][0-9][0-9]")
-_PARAMETER = _or_ref(_object("name in schema description", name=_TEXT, **{"in": {"enum": ["query", "header", "path"]}},
-                             required={"const": True}, description=_TEXT, schema=_SCHEMA, example={}))
-_CONTENT = _map_of(_object("schema", schema=_SCHEMA, example={}))
-_OPERATION = _object("operationId x-class summary responses", operationId=_TEXT, summary=_TEXT, responses=_RESPONSES,
-                     requestBody=_object("content", required={"const": True}, content=_CONTENT),
-                     **{"x-class": {"enum": ["health", "read", "operate"]}})
-_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION, put=_OPERATION,
-                        delete=_OPERATION, parameters={"type": "array", "items": _PARAMETER}))
-_METRIC = {"type": "array", "prefixItems": [{"enum": ["gauge", "counter", "histogram"]}], "minItems": 1, "items": _TEXT}
-# As much of OpenAPI 3.1 as the document uses; whatever else turns up there is most likely a slip.
-OPENAPI = _object(
-    "openapi info servers paths components x-any-request x-metrics",
-    openapi={"const": "3.1.0"}, paths=_map_of(_PATH, "/.*"), servers={"type": "array"},
-    info=_object("title version license description", title=_TEXT, version=_TEXT, license=_SCHEMA, description=_TEXT),
-    components=_object("", parameters=_map_of(_PARAMETER), headers=_map_of(_HEADER), responses=_map_of(_RESPONSE),
-                       schemas=_map_of(_SCHEMA)),
-    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "(diag|api|process)_[a-z_]+")})
-
-
-def walk(node, at=()):
-    yield at, node
-    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from walk(child, (*at, key))
-
-
-def resolve(node):
-    """Follow references to what they name."""
-    while isinstance(node, dict) and "$ref" in node:
-        found = DOCUMENT
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            found = found[part.replace("~1", "/").replace("~0", "~")]
-        node = found
-    return node
-
-
-def references():
-    return [(at, node["$ref"]) for at, node in walk(DOCUMENT) if isinstance(node, dict) and "$ref" in node]
-
-
-def closed():
-    """The document, with nothing allowed that it does not name. What others are built on stays as it is."""
-    document = copy.deepcopy(DOCUMENT)
-    bases = {ref for at, ref in references() if "allOf" in at}
-    for at, node in walk(document["components"]["schemas"]):
-        if isinstance(node, dict) and isinstance(node.get("properties"), dict) and "type" in node:
-            if "#/components/schemas/" + at[0] not in bases or len(at) > 1:
-                node["unevaluatedProperties"] = False
-    return document
-
-
-CLOSED = closed()
-
-
-def validate(schema, value, document):
-    Draft202012Validator(schema, resolver=RefResolver("", document)).validate(value)
+DOCUMENT = Document("docs/openapi.yaml", lambda path: path.replace("{name}", "good.service"))
+ask, check, operations, url_of = DOCUMENT.ask, DOCUMENT.check, DOCUMENT.operations, DOCUMENT.url_of
 
 
 @test
 def is_openapi(_):
     "is a document of OpenAPI 3.1, and its schemas are schemas"
-    Draft202012Validator(OPENAPI).validate(DOCUMENT)
-    for at, node in walk(DOCUMENT):
-        if at and at[-1] == "schema" or at[:2] == ("components", "schemas") and len(at) == 3:
-            Draft202012Validator.check_schema(node)
+    DOCUMENT.must_be_openapi()
 
 
 @test
 def refers_to_what_exists(_):
     "refers to what exists, and has nothing that nobody refers to"
-    used = {ref for _, ref in references() if resolve({"$ref": ref}) is not None}
-    there = {f"#/components/{kind}/{name}" for kind, of in DOCUMENT["components"].items() for name in of}
-    assert not there - used, there - used
-    operations = [at for at, _ in walk(DOCUMENT["paths"]) if at and at[-1] == "operationId"]
-    ids = [node for at, node in walk(DOCUMENT["paths"]) if at and at[-1] == "operationId"]
-    assert len(set(ids)) == len(operations), ids
+    DOCUMENT.must_refer_to_what_exists()
 
 
 @test
 def has_true_examples(_):
     "has examples that are what they are examples of"
-    n = 0
-    for at, node in walk(DOCUMENT):
-        if isinstance(node, dict) and "example" in node and "in" not in node:
-            schema = node["schema"] if "schema" in node else {"$ref": "#/" + "/".join(at)}
-            validate(schema, node["example"], CLOSED)
-            n += 1
-    assert n >= 4, n
-
-
-# --- the document and the source ----------------------------------------------------------------------
-
-def source(name):
-    return (ROOT / name).read_text()
-
-
-def table(name, array):
-    """The text between the braces of a C array."""
-    found = re.search(rf"\b{array}\[\w*\] = \{{(.*?)\n\}};|\b{array}\[\w*\] = \{{(.*?)\}};", source(name), re.S)
-    assert found, f"{name} has no {array}[]"
-    return found[1] or found[2]
+    assert DOCUMENT.n_true_examples() >= 4
 
 
 def routes():
     """(method, path, class) of all that agentd/agent.c serves, aliases and HEAD included."""
-    found = set()
-    tables = re.search(r"\btables\[\] = \{([^}]*)\};", source("agentd/agent.c"))
-    for array in re.findall(r"\w+", tables[1]):
-        files = [f for f in (ROOT / "api").glob("*.c") if f"struct route {array}[" in f.read_text()]
-        assert len(files) == 1 or array == "NULL", f"{array}: {files}"
-        for file in files:
-            text = table(file.relative_to(ROOT), array)
-            rows = re.findall(r'\{\s*"(\w+)",\s*"(/[^"]*)",\s*\w+,\s*AUTHORITY_(\w+)\s*\}', text)
-            assert rows and len(rows) == text.count('"') / 4, f"{file} has odd routes"
-            found |= {(method, path, least.lower()) for method, path, least in rows}
+    found = set().union(*map(routes_of, tables_of("agentd/agent.c")))
     aliases = re.findall(r'\{\s*"(/[^"]*)",\s*"(/[^"]*)"\s*\}', table("api/v2_node.c", "v2_aliases"))
     assert aliases
     found |= {(m, prefix + p.removeprefix(meant), least) for prefix, meant in aliases
               for m, p, least in found if p.startswith(meant + "/")}
     return found | {("HEAD", p, least) for m, p, least in found if m == "GET"}
-
-
-def operations():
-    """(method, path): what the document says of it"""
-    return {(method.upper(), path): operation for path, item in DOCUMENT["paths"].items()
-            for method, operation in resolve(item).items() if method.upper() in METHODS}
 
 
 @test
@@ -196,98 +67,11 @@ def has_all_routes(_):
 @test
 def has_all_words(_):
     "has every word of the closed lists, and no other"
-    def enum(name):
-        return set(resolve(DOCUMENT["components"]["schemas"][name])["enum"])
-
-    def words(text):
-        return set(re.findall(r'"([^"]*)"', text)) - {""}
-
-    assert enum("Code") == set(re.findall(r'X\(\w+, "([^"]+)"\)', source("model/code.h")))
-    assert enum("Health") == words(table("model/health.c", "table"))
-    assert enum("Role") == words(table("model/node.c", "roles"))
-    assert enum("Phase") == words(table("model/report.c", "phases"))
-    assert enum("Expect") == words(table("model/unit.c", "expect_words"))
-
-
-# --- one answer ---------------------------------------------------------------------------------------
-
-class Undocumented(AssertionError):
-    pass
-
-
-def url_of(path):
-    """The path with a component that is there."""
-    return path.replace("{name}", "good.service")
-
-
-def path_of(url):
-    """The path of the document that this is one of; what is served is matched whole, before templates."""
-    path = urlsplit(url).path
-    patterns = {p: re.escape(p).replace(r"\{name\}", "[^/]+") for p in DOCUMENT["paths"]}
-    return path if path in patterns else next((p for p in patterns if re.fullmatch(patterns[p], path)), path)
-
-
-def responses_of(method, path):
-    item = resolve(DOCUMENT["paths"].get(path, {}))
-    own = item.get(method.lower(), {}).get("responses", {})
-    return {**DOCUMENT["x-any-request"], **own}
-
-
-def check_headers(response, headers):
-    documented = {name.lower(): resolve(h) for name, h in response.get("headers", {}).items()}
-    for name, header in documented.items():
-        if header.get("required") and name not in headers:
-            raise Undocumented(f"no {name}")
-        if name in headers:
-            validate(header["schema"], headers[name], CLOSED)
-    undocumented = set(headers) - set(documented) - ANY_HEADERS - {"content-type"}
-    if undocumented:
-        raise Undocumented(f"header {undocumented}")
-
-
-def schema_for(schema, url):
-    """Of the two forms of /node, the one that was asked for."""
-    if "anyOf" not in schema:
-        return schema
-    short = parse_qs(urlsplit(url).query).get("fields") == ["health"]
-    return {"$ref": "#/components/schemas/" + ("NodeHealth" if short else "Node")}
-
-
-def check_body(response, url, headers, body):
-    content, kind = response.get("content", {}), headers.get("content-type")
-    if not body:
-        return
-    if kind not in content:
-        raise Undocumented(f"{kind or 'a body without a type'}; documented: {list(content)}")
-    value = json.loads(body) if kind == "application/json" else body.decode()
-    validate(schema_for(content[kind]["schema"], url), value, CLOSED)
-
-
-def check(method, url, status, headers, body):
-    """Is this what the document says? headers: names in lower case."""
-    response = resolve(responses_of(method, path_of(url)).get(str(status)))
-    if response is None:
-        raise Undocumented(f"{method} {url}: status {status}")
-    check_headers(response, headers)
-    if method == "HEAD" and body:
-        raise Undocumented("a body")
-    # A body that is documented without alternative must be there.
-    if method != "HEAD" and response.get("content") and status != 301 and not body:
-        raise Undocumented("no body")
-    check_body(response, url, headers, body)
-
-
-def lower(answer):
-    return {name.lower(): value for name, value in answer.headers.items()}
-
-
-def ask(node, url, method="GET", headers=None, body=None, **where):
-    answer = node.request(method, url, headers, body, **where)
-    try:
-        check(method, url, answer.status, lower(answer), answer.body)
-    except (ValidationError, Undocumented) as wrong:
-        raise AssertionError(f"{method} {url}: {wrong}\n{answer.status} {lower(answer)} {answer.body!r}") from None
-    return answer
+    assert DOCUMENT.words("Code") == set(re.findall(r'X\(\w+, "([^"]+)"\)', source("model/code.h")))
+    assert DOCUMENT.words("Health") == words_of(table("model/health.c", "table"))
+    assert DOCUMENT.words("Role") == words_of(table("model/node.c", "roles"))
+    assert DOCUMENT.words("Phase") == words_of(table("model/report.c", "phases"))
+    assert DOCUMENT.words("Expect") == words_of(table("model/unit.c", "expect_words"))
 
 
 def ask_all(node, **where):
@@ -300,19 +84,10 @@ def ask_all(node, **where):
 
 
 def scrape(node, **where):
-    """(name, label values in the order of the document): value, of all samples of /metrics."""
-    text, documented, samples = ask(node, "/metrics", **where).body.decode(), DOCUMENT["x-metrics"], {}
+    """All samples of /metrics; see samples_of()."""
+    text, documented = ask(node, "/metrics", **where).body.decode(), DOCUMENT.content["x-metrics"]
     assert sorted(re.findall(r"^# TYPE (\S+) ", text, re.M)) == sorted(documented), text
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            part = re.search("_(bucket|sum|count)$", sample.name) if family.type == "histogram" else None
-            kind, *labels = documented[family.name if part else sample.name]
-            labels += ["le"] if part and part[1] == "bucket" else []
-            assert (family.type, set(sample.labels)) == (kind, set(labels)) and family.documentation, sample
-            key = (sample.name, *(sample.labels[name] for name in labels))
-            assert key not in samples, f"{key} twice"
-            samples[key] = sample.value
-    return samples
+    return samples_of(text, documented)
 
 
 # --- a node in many states ----------------------------------------------------------------------------
@@ -643,7 +418,7 @@ def errors(node):
 @test
 def answers_every_operation(node):
     "answers every documented path and method, and says 405 to the other methods"
-    for path in DOCUMENT["paths"]:
+    for path in DOCUMENT.content["paths"]:
         for method in METHODS:
             operation = operations().get((method, path), {})
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
