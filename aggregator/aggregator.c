@@ -472,7 +472,7 @@ static int new_tasks(struct aggregator *a)
                 .publisher = a->publisher,
                 .memory = a->memory,
                 .self = a->self,
-                .zk = sources_zk(a->sources),
+                .sources = a->sources,
                 .agent_socket = str_or(a->conf->agent_socket, AGGREGATOR_AGENT_SOCKET),
                 .tls = listen_conf_tls(&a->conf->server) != NULL,
                 .port_peer = a->conf->port_peer ? a->conf->port_peer : AGGREGATOR_PORT,

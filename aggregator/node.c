@@ -94,6 +94,13 @@ int node_set_maintenance(struct node *n, const struct diag_maintenance *m)
         return 0;
 }
 
+bool node_is_skewed(const struct node *n)
+{
+        int64_t off = atomic_load_explicit(&n->pulse->clock_offset_usec, memory_order_relaxed);
+
+        return off > NODE_CLOCK_SKEW_USEC || off < -NODE_CLOCK_SKEW_USEC;
+}
+
 void node_clear_outputs(struct node *n)
 {
         for (size_t i = 0; n->outputs && n->report && i < n->report->n_components; i++)
@@ -219,9 +226,7 @@ static void describe_silence(struct draft *d, const struct node *n)
 
 static void describe_skew(struct draft *d, const struct node *n)
 {
-        int64_t off = atomic_load_explicit(&n->pulse->clock_offset_usec, memory_order_relaxed);
-
-        if (off > NODE_CLOCK_SKEW_USEC || off < -NODE_CLOCK_SKEW_USEC)
+        if (node_is_skewed(n))
                 note(&d->m, "clock-skew");
 }
 

@@ -84,6 +84,9 @@ enum diag_reach node_reach(const struct node *n, uint64_t now_boot_usec);
 /** node_id() - what it says itself, else what sources say, else NULL */
 const char *node_id(const struct node *n);
 
+/** node_is_skewed() - its clock is off by more than NODE_CLOCK_SKEW_USEC */
+bool node_is_skewed(const struct node *n);
+
 /** node_set_maintenance() - copied; NULL: none. 0 or -ENOMEM. */
 int node_set_maintenance(struct node *n, const struct diag_maintenance *m);
 

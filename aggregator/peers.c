@@ -48,7 +48,8 @@ static void hear(struct peer_view *v, const struct fetch_result *r)
                 return;
         v->said.observer = v->address;
         v->said.seen_boot_usec = now_boot_usec();
-        if (r->status == 200 && etag && strlen(etag) < sizeof(v->etag))
+        if (r->status == 200 && etag && strlen(etag) < sizeof(v->etag) &&
+            !etag[strspn(etag, "W/\"0123456789abcdef.")]) /* what is sent back breaks no header */
                 (void)stpncpy(v->etag, etag, sizeof(v->etag));
         if (first || before != v->said.health)
                 v->peers->options.changed(v->peers->options.userdata);

@@ -560,6 +560,7 @@ static void on_answer(const struct fetch_result *r, void *userdata)
                 .rtt_usec = o->wait_usec || r->error ? 0 : r->answered_usec,
         };
         bool was_well = n->answered && !n->failing_boot_usec && !n->stale, is_new;
+        bool was_skewed = node_is_skewed(n);
 
         answer_read(&a, r, o->asks_v1 ? DIAG_PROTOCOL_V1 : DIAG_PROTOCOL_V2, n->report, n->address,
                     now.wall_usec);
@@ -585,8 +586,8 @@ static void on_answer(const struct fetch_result *r, void *userdata)
                 plan(o, now_mono_usec() + N_SLOTS * SLOT_USEC);
         else
                 go_on(o, &a, is_new);
-        if (!was_well ||
-            a.kind != ANSWER_UNCHANGED) /* nothing new of one that is well: nearly all */
+        if (!was_well || a.kind != ANSWER_UNCHANGED ||
+            was_skewed != node_is_skewed(n)) /* nothing new of one that is well: nearly all */
                 p->options.changed(p->options.userdata, n, is_new);
         answer_done(&a);
         leave_round(o);

@@ -235,13 +235,24 @@ static int use_mesos(struct sources *s)
         return discovery_mesos_new(&s->mesos, o->loop, o->fetcher, &conf, on_finding, s);
 }
 
+/* A source that is not used any more names nobody. */
+static void say_none(struct sources *s, enum diag_source source)
+{
+        const struct finding f = {.source = source, .state = "off", .has_list = true};
+
+        if (roster_state(s->options.roster, source)->used)
+                roster_take(s->options.roster, &f);
+}
+
 static int use_exhibitor(struct sources *s)
 {
         const struct sources_options *o = &s->options;
 
         s->exhibitor = discovery_exhibitor_free(s->exhibitor);
-        if (!s->conf->exhibitor_url)
+        if (!s->conf->exhibitor_url) {
+                say_none(s, DIAG_SOURCE_EXHIBITOR);
                 return 0;
+        }
         return discovery_exhibitor_new(&s->exhibitor, o->loop, o->fetcher, s->conf->exhibitor_url,
                                        s->conf->exhibitor_interval_usec, on_finding, s);
 }
@@ -251,8 +262,10 @@ static int use_dns(struct sources *s)
         const struct sources_options *o = &s->options;
 
         s->dns = discovery_dns_free(s->dns);
-        if (!s->conf->dns_name)
+        if (!s->conf->dns_name) {
+                say_none(s, DIAG_SOURCE_DNS);
                 return 0;
+        }
         return discovery_dns_new(&s->dns, o->loop, s->conf->dns_name, s->conf->dns_interval_usec,
                                  on_finding, s);
 }

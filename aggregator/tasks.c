@@ -399,6 +399,12 @@ static bool is_local(const struct job *j)
         return j->task->target && strstr(j->task->target, "local=yes");
 }
 
+/* A reload may bring it. */
+static struct discovery_zk *zk_of(const struct job *j)
+{
+        return j->tasks->options.sources ? sources_zk(j->tasks->options.sources) : NULL;
+}
+
 static void forget_everywhere(struct job *j)
 {
         const struct zk_tombstone tombstone = {
@@ -410,8 +416,8 @@ static void forget_everywhere(struct job *j)
         };
         int k;
 
-        if (j->tasks->options.zk && !is_local(j)) {
-                k = discovery_zk_forget(j->tasks->options.zk, &tombstone, on_zk_forgotten, j);
+        if (zk_of(j) && !is_local(j)) {
+                k = discovery_zk_forget(zk_of(j), &tombstone, on_zk_forgotten, j);
                 if (k < 0)
                         refuse(j, 503, "zookeeper", "not forgotten: %s", strerror(-k));
                 return;
@@ -480,7 +486,7 @@ static void on_zk_maintenance(int error, const char *text, void *userdata)
 
 static void keep_in_zk(struct job *j, const struct node *n, const struct diag_maintenance *m)
 {
-        struct discovery_zk *zk = j->tasks->options.zk;
+        struct discovery_zk *zk = zk_of(j);
         const struct zk_maintenance entry = {
                 .node_id = j->task->node,
                 .by = m ? m->by : "",
@@ -664,6 +670,11 @@ static void announce(struct job *j)
 
         if (announcement_from_json(&a, j->task->body, j->task->n_body, &e) < 0) {
                 refuse(j, 400, "bad-request", "%s", e.text);
+                return;
+        }
+        if (j->tasks->options.tls && address_is_loopback(a->address)) { /* without certificates */
+                announcement_free(a);
+                refuse(j, 400, "loopback", "nobody else can ask a loopback address");
                 return;
         }
         if (a->role == DIAG_ROLE_MASTER) { /* who decides is not up to who comes along */

@@ -6,11 +6,11 @@
  * cannot be asked in time is said so. Loop only.
  */
 
-#include "aggregator/discovery_zk.h"
 #include "aggregator/memory.h"
 #include "aggregator/poller.h"
 #include "aggregator/publisher.h"
 #include "aggregator/self.h"
+#include "aggregator/sources.h"
 #include "api/cluster_host.h"
 
 /* Two rounds begin at least so far apart, and so many times the time that the last one took. */
@@ -29,7 +29,7 @@ struct tasks_options {
         struct publisher *publisher;
         struct memory *memory;
         struct self *self;
-        struct discovery_zk *zk; /* NULL: not used */
+        struct sources *sources; /* for ZooKeeper, if it is used; NULL: it is not */
         const char *agent_socket;
         bool tls;
         uint16_t port_peer; /* of the other masters' aggregators */

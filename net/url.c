@@ -4,7 +4,7 @@
 
 #include "net/url.h"
 
-static bool is_loopback(const char *address)
+bool address_is_loopback(const char *address)
 {
         return strncmp(address, "127.", 4) == 0 || streq(address, "::1") ||
                streq(address, "localhost");
@@ -16,7 +16,7 @@ char *node_url(char buf[static NODE_URL_MAX], const char *address, uint16_t port
         bool v6 = strchr(address, ':') != NULL;
 
         (void)snprintf(buf, NODE_URL_MAX, "http%s://%s%s%s:%u%s",
-                       tls && !is_loopback(address) ? "s" : "", v6 ? "[" : "", address,
+                       tls && !address_is_loopback(address) ? "s" : "", v6 ? "[" : "", address,
                        v6 ? "]" : "", port, path);
         return buf;
 }

@@ -710,7 +710,7 @@ static const struct {
         {990,  SAYS("operate 1"),                       "uid 990: health\n",                                   403, 403},
         {990,  SAYS("operate 1 x") SAYS("operate 1 x"), "uid 990: health\n",                                   403, 403},
         {990,  SAYS("operate 1 x") SAYS("health 0 y"),  "uid 990: health\n",                                   403, 403},
-        /* Whoever else says it has no more than before, and may have less. */
+ /* Whoever else says it has no more than before, and may have less. */
         {1000, SAYS("operate 1 x"),                     "x, forwarded by uid 1000: health with output\n",      403, 403},
         {991,  SAYS("operate 1 x"),                     "x, forwarded by uid 991: read with output\n",         200, 403},
         {0,    SAYS("health 0 x"),                      "x, forwarded by uid 0: health\n",                     403, 403},
