@@ -384,19 +384,17 @@ static void list(enum diag_source source, enum diag_role role, const char *addre
         roster_take(roster, &f);
 }
 
+/* Their addresses, with a '?' behind those that only memory knows. */
 static const char *all(void)
 {
         static char text[256];
+        size_t n = 0;
 
         *text = '\0';
-        for (size_t i = 0; i < roster_n(roster); i++) {
-                char one[64];
-
-                (void)snprintf(one, sizeof(one), "%s%s%s", *text ? " " : "",
-                               roster_at(roster, i)->address,
-                               roster_at(roster, i)->unlisted_boot_usec ? "?" : "");
-                strcat(text, one);
-        }
+        for (size_t i = 0; i < roster_n(roster) && n < sizeof(text); i++)
+                n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s", i ? " " : "",
+                                      roster_at(roster, i)->address,
+                                      roster_at(roster, i)->unlisted_boot_usec ? "?" : "");
         return text;
 }
 

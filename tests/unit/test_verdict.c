@@ -191,14 +191,10 @@ static const struct {
          3,                                                                                                                                                                                       3},
 };
 
-static void list_codes(char *to, const struct diag_cluster_verdict *v)
+static void list_codes(struct buf *to, const struct diag_cluster_verdict *v)
 {
-        *to = '\0';
-        for (size_t i = 0; i < v->n_reasons; i++) {
-                if (i)
-                        strcat(to, " ");
-                strcat(to, diag_code_to_string(v->reasons[i].code));
-        }
+        for (size_t i = 0; i < v->n_reasons; i++)
+                buf_printf(to, "%s%s", i ? " " : "", diag_code_to_string(v->reasons[i].code));
 }
 
 START_TEST(judges_a_cluster)
@@ -206,7 +202,8 @@ START_TEST(judges_a_cluster)
         _cleanup_(arena_done) struct arena a = {0};
         struct diag_cluster_verdict v;
         struct cluster c;
-        char codes[1024];
+        _cleanup_(buf_done) struct buf list = {0};
+        const char *codes;
         const struct diag_rule rule = {
                 .n_expected = cases[_i].n_expected,
                 .expected_from = "test",
@@ -217,7 +214,8 @@ START_TEST(judges_a_cluster)
 
         cluster_make(&c, cases[_i].cluster);
         ck_assert_int_eq(diag_verdict_judge(&v, &a, c.members, c.n, &rule, NULL), 0);
-        list_codes(codes, &v);
+        list_codes(&list, &v);
+        codes = buf_cstr(&list);
         ck_assert_msg(streq(codes, cases[_i].codes), "%s: %s", cases[_i].name, codes);
         ck_assert_msg(streq(v.summary, cases[_i].summary), "%s: %s", cases[_i].name, v.summary);
         ck_assert_msg(v.health == (*codes ? DIAG_UNHEALTHY : DIAG_HEALTHY), "%s", cases[_i].name);
@@ -281,16 +279,15 @@ END_TEST
 START_TEST(believes_another_view_after_a_while)
 {
         static const struct {
-                bool fresh, own;
                 uint64_t differs_for_usec; /* 0: it agrees */
-                bool reason;
+                bool fresh, own, reason;
         } kinds[] = {
-                {true,  false, 0,                          false},
-                {true,  false, 1,                          false},
-                {true,  false, DIAG_VIEWS_DIFFER_USEC - 1, false},
-                {true,  false, DIAG_VIEWS_DIFFER_USEC,     true },
-                {false, false, DIAG_VIEWS_DIFFER_USEC,     false},
-                {true,  true,  DIAG_VIEWS_DIFFER_USEC,     false},
+                {0,                          true,  false, false},
+                {1,                          true,  false, false},
+                {DIAG_VIEWS_DIFFER_USEC - 1, true,  false, false},
+                {DIAG_VIEWS_DIFFER_USEC,     true,  false, true },
+                {DIAG_VIEWS_DIFFER_USEC,     false, false, false},
+                {DIAG_VIEWS_DIFFER_USEC,     true,  true,  false},
         };
         const struct diag_peer_view view = {
                 .observer = "m2",
@@ -342,7 +339,7 @@ START_TEST(finds_who_was_replaced)
                 {"z4:gone z1:ok z2:ok z3:ok",  0, false}, /* nobody has said how many */
                 {"a4:gone z1:ok z2:ok z3:ok",  3, false},
         };
-        struct cluster c;
+        struct cluster c = {0};
 
         cluster_make(&c, kinds[_i].cluster);
         ck_assert_int_eq(
