@@ -28,6 +28,7 @@
 
 #define TICK_USEC       USEC_PER_SEC
 #define TICK_SLACK_USEC (100 * USEC_PER_MSEC)
+#define FACTS_TICKS     5u /* what nobody tells us of: a file with a number, views that grow old */
 #define LEAVE_USEC      USEC_PER_SEC
 #define LEAVE_STEP_USEC (20 * USEC_PER_MSEC)
 
@@ -63,6 +64,7 @@ struct aggregator {
         struct server *server;
         char expected_from[256];
         struct log_ratelimit agents_limit;
+        unsigned n_ticks;
         struct loop_timer *leaving;
         uint64_t leave_by_mono_usec; /* 0 until told to stop */
 };
@@ -266,7 +268,8 @@ static void on_tick(void *userdata)
         roster_tick(a->roster, a->conf->forget_agents_usec);
         set_peers(a);
         figures_note(a->figures, a->poller);
-        publisher_touch_facts(a->publisher);
+        if (a->n_ticks++ % FACTS_TICKS == 0)
+                publisher_touch_facts(a->publisher);
         view_confirm(v);
         loop_timer_set(a->tick, now_mono_usec() + TICK_USEC, TICK_SLACK_USEC);
 }

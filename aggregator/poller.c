@@ -109,7 +109,7 @@ static bool is_master(const struct poll *o)
 
 static uint64_t wait_of(const struct poll *o)
 {
-        return is_master(o) ? POLLER_WAIT_MASTER_USEC : spread(POLLER_WAIT_AGENT_USEC, 5);
+        return is_master(o) ? POLLER_WAIT_MASTER_USEC : spread(POLLER_WAIT_AGENT_USEC, 10);
 }
 
 static uint64_t interval_of(const struct poll *o)
@@ -123,7 +123,7 @@ uint64_t poller_max_age(const struct node *n)
 
         if (n->poll && n->poll->waits)
                 return NODE_FACTS_MAX_AGE_USEC + POLLER_ANSWER_USEC +
-                       (master ? POLLER_WAIT_MASTER_USEC : POLLER_WAIT_AGENT_USEC * 6 / 5);
+                       (master ? POLLER_WAIT_MASTER_USEC : POLLER_WAIT_AGENT_USEC * 11 / 10);
         return NODE_FACTS_MAX_AGE_USEC +
                2 * (master ? POLLER_INTERVAL_MASTER_USEC : POLLER_INTERVAL_AGENT_USEC);
 }

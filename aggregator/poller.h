@@ -25,7 +25,7 @@
 #define POLLER_DEAD_MAX     256u /* of these */
 
 #define POLLER_WAIT_MASTER_USEC     (UINT64_C(5) * 1000000)
-#define POLLER_WAIT_AGENT_USEC      (UINT64_C(25) * 1000000) /* a fifth more or less */
+#define POLLER_WAIT_AGENT_USEC      (UINT64_C(27) * 1000000) /* a tenth more or less: never over 30 s */
 #define POLLER_INTERVAL_MASTER_USEC (UINT64_C(5) * 1000000)
 #define POLLER_INTERVAL_AGENT_USEC  (UINT64_C(30) * 1000000) /* a fifth more or less */
 #define POLLER_ANSWER_USEC          (UINT64_C(3) * 1000000)  /* beyond the wait */
