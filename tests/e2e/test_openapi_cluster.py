@@ -6,9 +6,7 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import quote
 
 # Another python3 may stand before Debian's in PATH; only that one surely has the modules, as they are here.
@@ -19,11 +17,11 @@ from jsonschema import ValidationError
 
 import tap
 from fake_nodes import FakeNodes, go_node, go_unit, node, unit
+from hang import loop_stands
 from node import Node, eventually
 from openapi import Document, Undocumented, lower, routes_of, samples_of, source, table, tables_of, words_of
 from tap import test
 
-FAKES = Path(os.environ.get("DIAG_FAKES", Path(__file__).parents[2] / "build/tests"))
 SOCKET = "/run/diag/aggregatord.sock"
 V1, V2 = "/system/health/v1", "/system/health/v2"
 ALIAS = V1 + "/v2"
@@ -66,11 +64,13 @@ def cluster():
         (m.root / "run/aggregatord.conf").write_text("[Cluster]\nName=test\nViewMaxAge=5s\n")
         m.agentd = m.start("diag-agentd", "--role", "master")
         words = [w for a in (WELL, GO, TWIN, SILENT) for w in ("--node", f"agent={a}:1050")]
-        m.aggregatord = m.start("diag-aggregatord", "--config", "/run/aggregatord.conf", "--node", f"master={MASTER}:1050",
-                                "--node", f"agent_public={SICK}:1050", *words)
+        words += ["--node", f"agent_public={SICK}:1050", "--node", f"master={MASTER}:1050"]
+        m.aggregatord = m.start("diag-aggregatord", "--config", "/run/aggregatord.conf", *words)
         eventually(lambda: len(m.get(V2 + "/units").json()["items"]) == 4, 20)
         eventually(lambda: m.get(V2 + "/cluster").json()["view"]["observer"])   # it has found its own node
         yield m
+        for daemon in m.agentd, m.aggregatord:
+            assert daemon.stop() == 0, daemon.output()
 
 
 # --- the document -------------------------------------------------------------------------------------
@@ -148,8 +148,9 @@ def v2(m):
     "holds for v2: filters, pages, forms, by each name of a node"
     total = ask(m, V2 + "/nodes").json()["total"]
     assert total == 6
-    for words in ["role=agent", "health=unhealthy", "reach=ok", "reach=never", "component=sick.service", "code=exit-code",
-                  "q=10.77", "sort=address", "limit=2", "fields=inventory", "role=master&health=healthy&limit=1"]:
+    for words in ["role=agent", "health=unhealthy", "reach=ok", "reach=never", "component=sick.service",
+                  "code=exit-code", "q=10.77", "sort=address", "limit=2", "fields=inventory",
+                  "role=master&health=healthy&limit=1"]:
         assert 0 < ask(m, f"{V2}/nodes?{words}").json()["total"] <= total, words
     for words in "health=unhealthy", "code=exit-code", "q=SICK", "sort=name", "limit=1":
         assert ask(m, f"{V2}/units?{words}").json()["items"], words
@@ -231,8 +232,8 @@ def maintenance(m):
 
 def announcement(address, **more):
     of = node(address, [])
-    return json.dumps({**{key: of[key] for key in ("node_id", "boot_id", "address", "hostname", "version", "port", "role")},
-                       **more})
+    said = ("node_id", "boot_id", "address", "hostname", "version", "port", "role")
+    return json.dumps({**{key: of[key] for key in said}, **more})
 
 
 @test
@@ -243,9 +244,9 @@ def announces(m):
     assert answer.status == 200 and answer.json()["accepted"] and answer.json()["masters"] == [MASTER], answer
     eventually(lambda: ask(m, f"{V2}/nodes/{LATER}").json().get("reach") == "ok")
     assert ask(m, f"{V2}/nodes/{LATER}", "DELETE").json()["reason"] == "alive"
-    for body, status in [("", 400), ("[]", 400), (announcement(LATER, role="king"), 400), (announcement(LATER, port=0), 400),
-                         (announcement(MASTER, role="master"), 403), (announcement(LATER, node_id="0" * 32), 422),
-                         ("x" * 5000, 413)]:
+    for body, status in [("", 400), ("[]", 400), (announcement(LATER, role="king"), 400),
+                         (announcement(LATER, port=0), 400), (announcement(MASTER, role="master"), 403),
+                         (announcement(LATER, node_id="0" * 32), 422), ("x" * 5000, 413)]:
         assert ask(m, url, "PUT", JSON, body).status == status, body
     with concurrent.futures.ThreadPoolExecutor(80) as crowd:
         many = [crowd.submit(ask, m, url, "PUT", JSON, announcement(SLOW, hostname=f"h{n}")) for n in range(80)]
@@ -291,7 +292,8 @@ def notices_differences(m):
             key = next(iter(value))
             wrong["a row's member more"] = {**value, key: [{**row, "surprise": 1}, *some[1:]]}
             for name in row:
-                wrong[f"a row without {name}"] = {**value, key: [{k: v for k, v in row.items() if k != name}, *some[1:]]}
+                short = {k: v for k, v in row.items() if k != name}
+                wrong[f"a row without {name}"] = {**value, key: [short, *some[1:]]}
         cases = {name: (200, headers, json.dumps(body).encode()) for name, body in wrong.items() if body != value}
         cases["an undocumented status"] = 202, headers, good.body
         cases["a header more"] = 200, {**headers, "x-surprise": "1"}, good.body
@@ -317,9 +319,7 @@ def sick(m):
 @test
 def stale(m):
     "holds when the daemon's own loop hangs: nothing is known any more, nothing is done, and everybody is told"
-    holder = subprocess.Popen([str(FAKES / "stop_thread"), str(m.aggregatord.pid), "60"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout.readline() == "stopped\n"
+    with loop_stands(m.aggregatord):
         with concurrent.futures.ThreadPoolExecutor(40) as at_once:
             late = [at_once.submit(ask, m, url_of(path) + "?cache", timeout=30) for path in gets()
                     if "504" in DOCUMENT.operations()["GET", path]["responses"]]
@@ -328,16 +328,16 @@ def stale(m):
                 (f"{V2}/nodes/{GO}/maintenance", "DELETE", None), (V2 + "/announce", "PUT", announcement(LATER))]]
             assert {a.result().status for a in late} == {504}, [a.result() for a in late]
             assert {a.result().status for a in undone} == {503}, [a.result() for a in undone]
-        of = eventually(lambda: (of := ask(m, V2 + "/cluster").json()) and of["reasons"][0]["code"] == "view-stale" and of, 15)
+
+        def verdict():
+            of = ask(m, V2 + "/cluster").json()
+            return of["reasons"][0]["code"] == "view-stale" and of
+        of = eventually(verdict, 15)
         assert of["health"] == "unhealthy" and not of["view"]["complete"], of
         for path in gets():
             answer = ask(m, url_of(path), "GET", {"If-None-Match": "*"})
             assert answer.status in (200, 503) and "ETag" not in answer.headers, (path, answer)
         eventually(lambda: ask(m, "/livez").status == 503, 25, every=0.2)
-    finally:
-        holder.terminate()
-        holder.wait()
-        holder.stdout.close()
     eventually(lambda: ask(m, "/livez").status == 200)
 
 

@@ -74,6 +74,8 @@ def cluster():
         eventually(lambda: "in time" in v2_node(m, LATE)["text"] and v2_node(m, "127.0.0.1")["counts"]["unhealthy"], 20)
         print(f"# every node is judged after {time.monotonic() - m.since:.1f} s")
         yield m
+        for daemon in m.agentd, m.aggregatord:
+            assert daemon.stop() == 0, daemon.output()
 
 
 def get(m, url, **where):
@@ -174,7 +176,7 @@ def is_pulled(m):
                               "dcos_diagnostics_version"], said
         assert all(list(u) == ["id", "health", "output", "description", "help", "name"] for u in said["units"]), said
         assert [(u["id"], u["health"]) for u in said["units"]] == [("dcos-bad.service", 1), ("dcos-good.service", 0)]
-        assert (said["hostname"], said["ip"], said["dcos_version"], said["node_role"]) == ("m1", OURS, "2.1.0", "master")
+        assert [said[key] for key in ("hostname", "ip", "dcos_version", "node_role")] == ["m1", OURS, "2.1.0", "master"]
         assert all(isinstance(u[key], str) for u in said["units"] for key in u if key != "health")
         assert b"Bad: \\u003cit\\u003e \\u0026 fails" in body or b"<" not in body, body
         # Over the network the reason alone: nobody has said that the network may read what was printed.
