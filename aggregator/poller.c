@@ -22,6 +22,7 @@
 #define MIN_PERIOD_USEC USEC_PER_SEC
 #define RETRY_V2_USEC   (10 * USEC_PER_MIN)
 #define BUSY_USEC       USEC_PER_SEC
+#define HANDOVER_TRIES  2u
 
 /* Journal lines come a little later than the change that they are about, and the last ones later still. */
 #define OUTPUTS_FIRST_USEC (800 * USEC_PER_MSEC)
@@ -57,7 +58,7 @@ struct poll {
         uint64_t outputs_due_mono_usec; /* USEC_INFINITY: no need */
         uint64_t quick_mono_usec;
         char etag[ANSWER_ETAG_MAX];
-        uint8_t n_ports, port_at, n_quick, n_outputs_tries;
+        uint8_t n_ports, port_at, n_quick, n_outputs_tries, n_handover;
         bool waits;     /* the last answer said so */
         bool asks_v1;   /* this request */
         bool is_active; /* counted: it is not held by its node */
@@ -483,10 +484,14 @@ static bool may_be_quick(struct poll *o, uint64_t now)
         return o->n_quick < QUICK_MAX && ++o->n_quick;
 }
 
+/*
+ * Who held our requests and does not say any more that it would may be about to stop, and still answer for
+ * a moment: what comes after it is seen soon. And while no request is held, nobody would hear a goodbye.
+ */
 static void go_on(struct poll *o, const struct answer *a, bool is_new)
 {
         uint64_t now = now_mono_usec(), soon = o->started_mono_usec + MIN_PERIOD_USEC;
-        bool waited = o->waits;
+        bool was_held = o->wait_usec > 0, waited = o->waits;
 
         memcpy(o->etag, a->kind == ANSWER_REPORT || a->etag[0] ? a->etag : o->etag,
                sizeof(o->etag));
@@ -495,18 +500,19 @@ static void go_on(struct poll *o, const struct answer *a, bool is_new)
         o->waits = a->waits && o->etag[0];
         if (o->plain) /* what it says is doubted: it is to be asked again, and that is planned */
                 return;
-        o->plain =
-                waited && !o->waits; /* it may be about to stop: see at once what comes after it */
-        if (o->plain)
+        if (waited)
+                o->n_handover = HANDOVER_TRIES;
+        o->plain = !o->waits && o->n_handover;
+        if (o->plain) {
+                o->n_handover--;
                 plan(o, soon > now ? soon : now);
-        else if (!o->waits)
+        } else if (!o->waits) {
                 plan(o, now + interval_of(o));
-        else if (is_new && may_be_quick(o, now))
+        } else if (soon <= now || ((is_new || !was_held) && may_be_quick(o, now))) {
                 ask(o);
-        else if (soon <= now)
-                ask(o);
-        else
+        } else {
                 plan(o, soon);
+        }
 }
 
 static bool try_next_port(struct poll *o)
