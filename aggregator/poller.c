@@ -357,6 +357,7 @@ static void ask(struct poll *o)
         char url[NODE_URL_MAX], match[ANSWER_ETAG_MAX + 20], prefer[64];
         const char *headers[4] = {"Accept: application/json"};
         size_t n = 1;
+        uint64_t preferred_usec;
         bool conditional =
                 o->etag[0] && o->node->report && !o->node->failing_boot_usec && !o->plain;
         struct fetch_request q = {
@@ -369,13 +370,12 @@ static void ask(struct poll *o)
         o->asks_v1 = o->node->protocol == DIAG_PROTOCOL_V1 &&
                      usec_since(now_mono_usec(), o->asked_v2_mono_usec) < RETRY_V2_USEC;
         o->wait_usec = conditional && o->waits && !o->asks_v1 ? wait_of(o) : 0;
+        preferred_usec = o->wait_usec ? o->wait_usec : POLLER_WAIT_MASTER_USEC;
         o->node->port = port_of(o);
         make_url(url, o, o->asks_v1 ? "/system/health/v1" : "/system/health/v2/node?fields=health");
         (void)snprintf(match, sizeof(match), "If-None-Match: %s", o->etag);
-        (void)snprintf(
-                prefer, sizeof(prefer), "Prefer: wait=%u; jitter=%u",
-                (unsigned)((o->wait_usec ? o->wait_usec : POLLER_WAIT_MASTER_USEC) / USEC_PER_SEC),
-                jitter_msec(p));
+        (void)snprintf(prefer, sizeof(prefer), "Prefer: wait=%u; jitter=%u",
+                       (unsigned)(preferred_usec / USEC_PER_SEC), jitter_msec(p));
         if (!o->asks_v1)
                 headers[n++] =
                         prefer; /* an unconditional one learns whether it would be honoured */
@@ -383,7 +383,8 @@ static void ask(struct poll *o)
                 headers[n++] = match;
         if (!o->asks_v1)
                 o->asked_v2_mono_usec = now_mono_usec();
-        q.timeout_usec = o->wait_usec + POLLER_ANSWER_USEC;
+        /* Who has not held our requests may well begin with this one. */
+        q.timeout_usec = POLLER_ANSWER_USEC + (conditional && !o->asks_v1 ? preferred_usec : 0);
         q.connect_timeout_usec = POLLER_CONNECT_USEC;
         q.max_bytes = o->asks_v1 ? ANSWER_V1_BYTES_MAX : ANSWER_V2_BYTES_MAX;
         o->plain = false;
