@@ -65,11 +65,12 @@ struct node {
         bool in_id_tree;
         bool conflict; /* another node says to be it, and both of them answer */
         bool superseded;
-        bool stale;           /* it answers, and has not confirmed its facts for too long */
-        bool answered, asked; /* at least once; asked: answered, or failed */
-        bool failed_for_good; /* it is unreachable, and not merely late */
-        bool bad_answer;      /* it did answer, with something else */
-        bool dirty;           /* it may differ from its member by now */
+        bool stale;                 /* it answers, and has not confirmed its facts for too long */
+        bool answered, asked;       /* at least once; asked: answered, or failed */
+        bool failed_for_good;       /* it is unreachable, and not merely late */
+        bool bad_answer;            /* it did answer, with something else */
+        bool maintenance_is_shared; /* by ZooKeeper: who takes it away there, takes it away here */
+        bool dirty;                 /* it may differ from its member by now */
 };
 
 /** node_role() - what the best source says */

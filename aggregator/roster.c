@@ -509,6 +509,11 @@ void roster_identify(struct roster *r, struct node *n)
                 settle(r, n);
 }
 
+void roster_touch(struct roster *r, struct node *n)
+{
+        r->ops->changed(r->userdata, n);
+}
+
 /* --- forgetting -------------------------------------------------------------------------------- */
 
 bool roster_forget(struct roster *r, const char *id)

@@ -48,6 +48,9 @@ struct node *roster_find_id(const struct roster *r, const char *node_id); /* no 
 /** roster_set_report() - @n has said something; @taken is the node's now. Its outputs must fit already. */
 void roster_set_report(struct roster *r, struct node *n, struct diag_report *taken);
 
+/** roster_touch() - @n differs by something that others hold */
+void roster_touch(struct roster *r, struct node *n);
+
 /** roster_identify() - @n has answered: does anybody else say to be the same? */
 void roster_identify(struct roster *r, struct node *n);
 

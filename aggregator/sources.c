@@ -104,23 +104,44 @@ static const struct zk_maintenance *maintenance_of(const struct zk_picture *p, c
         return NULL;
 }
 
-/* What was said at another master. Nothing there is no news: this one may hold a flag of its own. */
+static bool is_known(const struct diag_maintenance *have, const struct zk_maintenance *m)
+{
+        return have && have->until_wall_usec == m->until_wall_usec &&
+               have->since_wall_usec == m->since_wall_usec && streq(have->by, m->by) &&
+               streq(have->reason, m->reason);
+}
+
+static void set_maintenance(struct roster *r, struct node *n, const struct zk_maintenance *m)
+{
+        const struct diag_maintenance flag = {
+                .reason = m ? m->reason : "",
+                .by = m ? m->by : "",
+                .since_wall_usec = m ? m->since_wall_usec : 0,
+                .until_wall_usec = m ? m->until_wall_usec : 0,
+        };
+
+        if (node_set_maintenance(n, m ? &flag : NULL) < 0)
+                return; /* out of memory: the next picture has it, too */
+        n->maintenance_is_shared = m != NULL;
+        roster_touch(r, n);
+}
+
+/*
+ * What was said at another master, or taken back there. A flag that never was in ZooKeeper is one that this
+ * master holds alone.
+ */
 static void take_maintenance(struct sources *s, const struct zk_picture *p)
 {
-        const struct roster *r = s->options.roster;
+        struct roster *r = s->options.roster;
 
-        for (size_t i = 0; p->n_maintenance && i < roster_n(r); i++) {
+        for (size_t i = 0; i < roster_n(r); i++) {
                 struct node *n = roster_at(r, i);
                 const struct zk_maintenance *m = maintenance_of(p, node_id(n));
-                const struct diag_maintenance flag = {
-                        .reason = m ? m->reason : "",
-                        .by = m ? m->by : "",
-                        .since_wall_usec = m ? m->since_wall_usec : 0,
-                        .until_wall_usec = m ? m->until_wall_usec : 0,
-                };
 
-                if (m)
-                        (void)node_set_maintenance(n, &flag);
+                if (m && is_known(n->maintenance, m))
+                        n->maintenance_is_shared = true;
+                else if (m || n->maintenance_is_shared)
+                        set_maintenance(r, n, m);
         }
 }
 
