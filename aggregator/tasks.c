@@ -533,11 +533,19 @@ static void hold_maintenance(struct job *j)
         keep_in_zk(j, n, starts ? &m : NULL);
 }
 
+/* The node has ended its own; what was held for it while it was away ends as well. */
+static bool ends_held(struct job *j)
+{
+        const struct node *n = node_of(j);
+
+        return j->task->kind == CLUSTER_TASK_STOP_MAINTENANCE && n && n->maintenance;
+}
+
 static void on_maintenance(const struct fetch_result *r, void *userdata)
 {
         struct job *j = userdata;
 
-        if (!r->error && r->status == 200) {
+        if (!r->error && r->status == 200 && !ends_held(j)) {
                 pass_on(j, r);
                 return;
         }
