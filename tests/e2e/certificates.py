@@ -15,10 +15,11 @@ class Authority:
         subprocess.run([self._diag, "cert", verb, *words, "--directory", self._directory], check=True,
                        capture_output=True, text=True)
 
-    def issue(self, directory, name, role, address):
+    def issue(self, directory, name, role, *addresses):
         """Make a directory with what one node needs: ca.pem, node.pem, node.key."""
         directory.parent.mkdir(parents=True, exist_ok=True)
-        self._cert("node", name, "--role", role, "--address", address, "--output", directory)
+        words = [word for address in addresses for word in ("--address", address)]
+        self._cert("node", name, "--role", role, *words, "--output", directory)
 
     def context(self, directory=None):
         """For a client: trusts this authority and, with what issue() has made, says who it is."""

@@ -60,11 +60,12 @@ def installed(service):
     return _program(service).exists()
 
 
-def _enabled(service, socket, address):
+def _enabled(service, socket, port, addresses):
     """As by systemctl enable; the socket is open to the network, too."""
     links = (f"sockets.target.wants/{socket}", f"{service}.wants/{socket}", f"multi-user.target.wants/{service}")
     placed = {f"systemd/system/{link}": Path(UNITS, Path(link).name) for link in links}
-    placed[f"systemd/system/{socket}.d/network.conf"] = f"[Socket]\nListenStream={address}\n"
+    listens = "".join(f"ListenStream={address}:{port}\n" for address in addresses)
+    placed[f"systemd/system/{socket}.d/network.conf"] = "[Socket]\n" + listens
     if b"__asan_init" in _program(service).read_bytes():
         placed[f"systemd/system/{service}.d/sanitizer.conf"] = _SANITIZER
     return placed
@@ -78,6 +79,8 @@ class Member(Node):
         self.cluster, self.role = cluster, role
         self.port = 1051 if role == "master" else 1050
         super().__init__(f"{letter}{number}", f"10.77.0.{offset + number}", cluster)
+        # It could be there, too: "ip addr add" is all that is missing.
+        self.other_address = f"10.77.1.{offset + number}"
         # Where the cluster is asked: on a master, at the front door.
         self.unix = AGGREGATORD_SOCKET if role == "master" and installed(AGGREGATORD) else AGENTD_SOCKET
 
@@ -207,13 +210,13 @@ class Cluster(Testbed):
         if not self.authority:
             return []
         folder = self.top / f"{member.name}.tls"
-        self.authority.issue(folder / "diag/tls", member.name, member.role, member.address)
+        self.authority.issue(folder / "diag/tls", member.name, member.role, member.address, member.other_address)
         return [folder]
 
     def _agentd(self, member):
         socket = "diag-agentd-master.socket" if member.role == "master" else "diag-agentd.socket"
         conf = f"[Agent]\nRole={member.role}\nAddress={member.address}\n"
-        return {**self._service(AGENTD, socket, f"{member.address}:{member.port}"),
+        return {**self._service(AGENTD, socket, member.port, (member.address, member.other_address)),
                 "diag/agentd.conf": conf + self._listen()}
 
     def _aggregatord(self, member):
@@ -224,20 +227,20 @@ class Cluster(Testbed):
         conf += "".join(f"Node={n.role}={n.address}\n" for n in listed)
         if ensemble:
             conf += f"[ZooKeeper]\nHosts={','.join(ensemble)}\nSecret=test\n"
-        return {**self._service(AGGREGATORD, "diag-aggregatord.socket", f"{member.address}:{AGGREGATORD_PORT}"),
+        return {**self._service(AGGREGATORD, "diag-aggregatord.socket", AGGREGATORD_PORT, (member.address,)),
                 "diag/aggregatord.conf": conf + self._listen()}
 
     def _listen(self):
         return "" if self._with_tls else f"[Listen]\nInsecure=yes\nAllowFrom={NETWORK}\n"
 
-    def _service(self, service, socket, address):
-        return _enabled(service, socket, address) | \
+    def _service(self, service, socket, port, addresses):
+        return _enabled(service, socket, port, addresses) | \
             ({f"systemd/system/{service}.d/key.conf": _KEY} if self._with_tls else {})
 
     # All is well
 
     def settle(self, seconds=60):
-        """Wait until each component is active, and diag's agents agree."""
+        """Wait until each component is active, and diag's daemons agree."""
         eventually(self.is_well, seconds, every=0.2, what="all is well")
 
     def is_well(self):
@@ -248,7 +251,22 @@ class Cluster(Testbed):
                 said = node.get(HEALTH, unix=AGENTD_SOCKET).json()
                 assert said["health"] == "healthy", f"{node.name}: {said}"
         assert self.zookeeper.is_whole(), self.zookeeper.modes()
+        if installed(AGGREGATORD):
+            for master in self.masters:
+                self._is_well_seen_from(master)
         return True
+
+    def _is_well_seen_from(self, master):
+        cluster, nodes = (master.get(f"/system/health/v2/{what}", unix=AGGREGATORD_SOCKET).json()
+                          for what in ("cluster", "nodes"))
+        health = {n["address"]: n["health"] for n in nodes["items"]}
+        wrong = {n.name: health.get(n.address) for n in self._original if health.get(n.address) != "healthy"}
+        if wrong:       # who was away is asked anew, for otherwise that may take half a minute
+            master.get("/system/health/v1/nodes?cache", unix=AGGREGATORD_SOCKET, timeout=45)
+        assert not wrong, f"{master.name}: {wrong}"
+        assert cluster["health"] == "healthy", f"{master.name}: {cluster['reasons']}"
+        assert all(v["agrees"] for v in cluster["views"]), f"{master.name}: {cluster['views']}"
+        assert all(s["state"] in ("ok", "reset") for s in cluster["sources"]), f"{master.name}: {cluster['sources']}"
 
     def reset(self):
         """Make all faults good, and take away who has come since the start; a node is booted only if it is off."""
