@@ -65,7 +65,7 @@ static void write_durations(struct buf *out, const struct poller_stats *s)
                            (double)poller_buckets_usec[i] / USEC_PER_SEC, n);
         }
         n += s->duration_buckets[ELEMENTSOF(poller_buckets_usec)];
-        buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %g\n%s_count %" PRIu64 "\n",
+        buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n",
                    name, n, name, (double)s->duration_sum_usec / USEC_PER_SEC, name, n);
 }
 

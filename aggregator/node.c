@@ -218,7 +218,10 @@ static void describe_silence(struct draft *d, const struct node *n)
         m->health = DIAG_UNKNOWN;
         m->code = n->bad_answer ? DIAG_CODE_BAD_ANSWER : said[m->reach].code;
         m->since_wall_usec = n->failed_wall_usec;
-        if (n->fault && m->reach != DIAG_REACH_REBOOTING)
+        if (n->fault && n->bad_answer)
+                (void)snprintf(d->text, sizeof(d->text), "it does not answer as a node does: %s",
+                               n->fault);
+        else if (n->fault && m->reach != DIAG_REACH_REBOOTING)
                 (void)snprintf(d->text, sizeof(d->text), "%s: %s", said[m->reach].text, n->fault);
         else
                 (void)snprintf(d->text, sizeof(d->text), "%s", said[m->reach].text);

@@ -6,6 +6,10 @@
 #include "base/log.h"
 #include "base/mono.h"
 
+/* With nothing new a snapshot stands for so long: then what stands beside health in it (who was heard when) is
+ * old enough to be said anew. Nodes are asked all the time, so that a round has passed by then. */
+#define REFRESH_USEC (20 * USEC_PER_SEC)
+
 #define SOON_USEC (2 * USEC_PER_MSEC) /* what else has come with the same packets is taken along */
 
 STAILQ_HEAD(dirty_nodes, node);
@@ -17,7 +21,7 @@ struct publisher {
         struct dirty_nodes dirty;
         bool differs; /* since the last snapshot: a member, or what stands beside them */
         uint64_t published_mono_usec;
-        uint64_t round_wall_usec;
+        uint64_t round_wall_usec, round_boot_usec;
 };
 
 /* --- members ----------------------------------------------------------------------------------- */
@@ -131,6 +135,12 @@ static void add_members(struct publisher *p, struct diag_snapshot *s)
                         diag_snapshot_add(s, roster_at(r, i)->member);
 }
 
+static void note_round(struct publisher *p)
+{
+        p->round_wall_usec = now_wall_usec();
+        p->round_boot_usec = now_boot_usec();
+}
+
 static int build(struct publisher *p, struct diag_snapshot **ret,
                  const struct diag_snapshot *before)
 {
@@ -148,8 +158,10 @@ static int build(struct publisher *p, struct diag_snapshot **ret,
         add_members(p, s);
         copy_facts(s, &facts);
         copy_sources(p, s);
-        if (!p->round_wall_usec && publisher_asked_all(p) && roster_n(p->options.roster) > 0)
-                p->round_wall_usec = s->made_wall_usec;
+        if ((!p->round_wall_usec ||
+             usec_since(s->made_boot_usec, p->round_boot_usec) >= REFRESH_USEC) &&
+            publisher_asked_all(p) && roster_n(p->options.roster) > 0)
+                note_round(p);
         s->round_wall_usec = p->round_wall_usec;
         rule = (struct diag_rule){
                 .n_expected = facts.n_expected,
@@ -200,7 +212,7 @@ void publisher_now(struct publisher *p)
 
 void publisher_note_round(struct publisher *p)
 {
-        p->round_wall_usec = now_wall_usec();
+        note_round(p);
         p->differs = true;
         publisher_now(p);
 }
