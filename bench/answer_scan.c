@@ -86,7 +86,7 @@ static int take_head(struct answer_scan *a, size_t n)
 
 static int read_some(struct answer_scan *a, struct wire *w)
 {
-        char between[1];
+        char between[1] = "";
         ssize_t k;
 
         if (!a->has_head)

@@ -148,7 +148,7 @@ struct fleet_certs *fleet_certs_new(const struct fleet_node *nodes, size_t n, co
 {
         struct fleet_certs *c = calloc(1, sizeof(*c));
 
-        must(c && (c->nodes = calloc(n, sizeof(*c->nodes))), "no memory");
+        must(c && (c->nodes = calloc(n, sizeof(X509 *))), "no memory");
         c->n = n;
         c->node_key = EVP_EC_gen("P-256");
         must(c->node_key != NULL, "the nodes' key");

@@ -10,7 +10,7 @@ static int get_string(const json_t *o, const char *key, const char **ret, struct
 {
         const json_t *v = json_object_get(o, key);
 
-        *ret = v && json_is_string(v) ? json_string_value(v) : "";
+        *ret = json_is_string(v) ? json_string_value(v) : "";
         if (v && !json_is_null(v) && !json_is_string(v))
                 return err_set(e, -EBADMSG, "'%s' is not a string", key);
         return 0;

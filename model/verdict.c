@@ -87,7 +87,7 @@ static void pick_masters(struct judge *j, struct diag_member *const *members, si
                 j->masters[j->n_masters++] = members[i];
                 j->n_authoritative += is_confirmed(members[i]);
         }
-        qsort(j->masters, j->n_masters, sizeof(j->masters[0]), by_address);
+        qsort(j->masters, j->n_masters, sizeof(struct diag_member *), by_address);
 }
 
 /* Two addresses of one identity are one master, whoever is right. */
