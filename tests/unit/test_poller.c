@@ -1152,24 +1152,6 @@ START_TEST(waits_its_interval_after_a_long_calm)
 }
 END_TEST
 
-START_TEST(hears_out_who_begins_to_hold)
-{
-        struct server *s = new_server();
-        struct poller_stats stats;
-
-        s->waits = s->holds = false;
-        add(s, DIAG_ROLE_MASTER);
-        pass(2 * S);
-        s->waits = s->holds = true;
-        pass(7 * S);
-        reply_unchanged(held_by(s));
-        pass(200 * MS);
-        poller_stats(poller, &stats);
-        ck_assert_uint_eq(stats.n_polls[ANSWER_NONE], 0);
-        ck_assert_uint_eq(stats.n_polls[ANSWER_UNCHANGED], 1);
-}
-END_TEST
-
 START_TEST(counts)
 {
         struct server *s = new_server();
@@ -1230,7 +1212,6 @@ int main(void)
         tcase_add_loop_test(t, lets_go_at_any_moment, 0, 6);
         tcase_add_test(t, keeps_time_after_a_long_calm);
         tcase_add_test(t, waits_its_interval_after_a_long_calm);
-        tcase_add_test(t, hears_out_who_begins_to_hold);
         tcase_add_test(t, counts);
         suite_add_tcase(s, t);
         return test_main(s);
