@@ -508,7 +508,7 @@ STRANGERS = {
     "10.77.2.14": ("v1 not-json", "never", "bad-answer", "no report"),
 }
 DOUBLE, TWIN = "10.77.0.100", "10.77.0.101"     # before any master in the order of addresses
-FLOOD, GO = "10.77.2.21", "10.77.2.22"
+FLOOD, GO, MOODY = "10.77.2.21", "10.77.2.22", "10.77.2.23"
 # What dcos-diagnostics says of itself, as it came over the wire.
 GO_REPORT = {
     "units": [
@@ -527,6 +527,7 @@ def strangers(c, manners):
     report = c.agents[0].get(f"{V2}/node?fields=health", unix="/run/diag/agentd.sock").json()
     c.authority.issue(folder, "stranger", "agent", *manners)
     files = {"flood": {**report, "node_id": "f" * 32, "address": FLOOD},
+             "moody": {**report, "node_id": "e" * 32, "address": MOODY, "role": "master"},
              "double": m1.get(f"{V2}/node?fields=health").json(),
              "twin": {**m1.get(f"{V2}/node?fields=health").json(), "boot_id": "b" * 32},
              "go": GO_REPORT, "empty": {}, "null": {**GO_REPORT, "units": None}, "not-json": 3}
@@ -586,11 +587,11 @@ def explains_strangers(c):
 def polls_older_nodes(c):
     "polls a node of dcos-diagnostics each interval, and judges it; who differs is seen by the others"
     m1, m2, _ = c.masters
-    with strangers(c, {GO: "master v1 go"}) as (_, folder, tell):
+    with strangers(c, {GO: "master v1 go", MOODY: "master moody"}) as (_, folder, tell), Recording(m1) as seen:
         tell()
         said = wait_until(lambda: (n := rows(m1)[GO])["reach"] == "ok" and n, SEEN, "it answers")
         assert (said["protocol"], said["health"], said["node_id"]) == ("v1", "healthy", f"addr:{GO}"), said
-        assert health(m1) == "healthy" and cluster(m1)["masters"]["known"] == 4
+        assert health(m1) == "healthy" and cluster(m1)["masters"]["known"] == 5
         assert v1_health(m1, f"/nodes/{GO}") == 0
         unit = m1.get(f"{V1}/nodes/{GO}/units/dcos-mesos-master.service").json()
         assert GO_REPORT["mesos_id"] in unit["help"] and unit["name"] == "Mesos Master", unit
@@ -601,8 +602,8 @@ def polls_older_nodes(c):
         soon(lambda: ("master-unhealthy", "dcos-mesos-master.service") in
              {(r["code"], r.get("component")) for r in cluster(m1)["reasons"]}, GONE, "its failed unit is seen")
         assert v1_health(m1, f"/nodes/{GO}") == 1
-        view = wait_until(lambda: next(v for v in cluster(m2)["views"] if v["observer"] == m1.address
-                                       and not v["agrees"]), SEEN, "m2 knows that m1 sees it otherwise")
+        view = wait_until(lambda: next((v for v in cluster(m2)["views"] if v["observer"] == m1.address
+                                        and not v["agrees"]), None), SEEN, "m2 knows that m1 sees it otherwise")
         assert view["health"] == "unhealthy" and view["fresh"] and health(m2) == "healthy", view
         wait_until(lambda: not any(v["agrees"] for v in cluster(m1)["views"]), SEEN, "m1 knows that, too")
         (folder / "go").write_text(json.dumps(GO_REPORT) + "\n")
@@ -612,6 +613,8 @@ def polls_older_nodes(c):
         plain = [float(when) for when, path in asked if path == V1]
         assert len(plain) >= 3 and max(b - a for a, b in zip(plain, plain[1:])) < 3 * 5, asked
         assert sum(path != V1 for _, path in asked) <= 3, asked     # v2 is not asked for again and again
+        wait_until(lambda: len((folder / f"{MOODY}.asked").read_text().splitlines()) > 2, GONE, "one is moody")
+    assert seen.reaches[MOODY] <= {"never", "ok"}, seen.reaches
 
 
 @test
@@ -797,5 +800,13 @@ def reports_v1(c):
     assert all(time.strptime(when, "%a %b %d %H:%M:%S %Y") for when in after)
 
 
-if __name__ == "__main__":
-    tap.main(booted)
+@tap.test
+def leaves_no_complaint(c):
+    "has made no daemon crash, or say what a sanitizer says"
+    for node in c.nodes:
+        said = node.exec("journalctl", "--no-pager", "-o", "cat", "-u", "diag-*").stdout
+        bad = [line for line in said.splitlines() if re.search("Sanitizer|runtime error|dumped core|Assertion", line)]
+        assert not bad, f"{node.name}: {bad}"
+
+
+tap.main(booted)
