@@ -205,6 +205,13 @@ class Api:
         self._connection = UnixConnection(str(path), timeout)
 
     def get(self, target, **headers):
+        try:
+            return self._get(target, headers)
+        except ConnectionError:  # idle for too long, it was closed
+            self._connection.close()
+            return self._get(target, headers)
+
+    def _get(self, target, headers):
         self._connection.request("GET", target, headers={k.replace("_", "-"): v for k, v in headers.items()})
         response = self._connection.getresponse()
         return response.status, response.headers, response.read()
