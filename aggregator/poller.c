@@ -58,7 +58,7 @@ struct poll {
         uint64_t outputs_due_mono_usec; /* USEC_INFINITY: no need */
         uint64_t quick_mono_usec;
         char etag[ANSWER_ETAG_MAX];
-        uint8_t n_ports, port_at, n_quick, n_outputs_tries, n_handover;
+        uint8_t port_at, n_quick, n_outputs_tries, n_handover;
         bool waits;     /* the last answer said so */
         bool asks_v1;   /* this request */
         bool is_active; /* counted: it is not held by its node */
@@ -518,8 +518,7 @@ static void go_on(struct poll *o, const struct answer *a, bool is_new)
 
 static bool try_next_port(struct poll *o)
 {
-        o->n_ports = count_ports(o);
-        o->port_at = (uint8_t)((o->port_at + 1) % o->n_ports);
+        o->port_at = (uint8_t)((o->port_at + 1) % count_ports(o));
         return o->port_at != 0;
 }
 
