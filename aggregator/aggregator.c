@@ -321,21 +321,32 @@ static int use_tls(struct aggregator *a, const struct aggregator_conf *c, struct
         return fetcher_set_tls(a->fetcher, &tls, e);
 }
 
+/* What can be refused comes first; what was in force then still is. */
 static int replace_conf(struct aggregator *a, struct aggregator_conf *taken, struct err *e)
 {
         struct aggregator_conf *old = a->conf;
-        int k = server_set_authority(a->server, &taken->server.authority);
+        struct err ignored;
+        int k = sources_set_conf(a->sources, taken, e);
 
-        if (k < 0) {
-                aggregator_conf_free(taken);
-                return err_set(e, k, "%s", strerror(-k));
+        if (k >= 0) {
+                k = server_set_authority(a->server, &taken->server.authority);
+                if (k < 0)
+                        err_set(e, k, "%s", strerror(-k));
         }
+        if (k < 0) {
+                (void)sources_set_conf(a->sources, old, &ignored);
+                aggregator_conf_free(taken);
+                return k;
+        }
+        if (!listen_conf_same_listeners(&old->server, &taken->server))
+                log_warning(
+                        "Listen=, the files of [TLS] and [Limits] of the new configuration count "
+                        "from the next restart on");
         a->conf = taken;
         log_set_level(taken->log_level);
-        k = sources_set_conf(a->sources, taken, e);
         aggregator_conf_free(old);
         publisher_touch_facts(a->publisher);
-        return k;
+        return 0;
 }
 
 /* A broken configuration costs nothing but its own effect. */

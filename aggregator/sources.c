@@ -50,6 +50,31 @@ static int take_static(struct sources *s)
         return 0;
 }
 
+static void on_finding(const struct finding *f, void *userdata)
+{
+        struct sources *s = userdata;
+
+        roster_take(s->options.roster, f);
+        s->options.changed(s->options.userdata);
+}
+
+static struct discovery_mesos_conf mesos_conf(const struct aggregator_conf *c)
+{
+        return (struct discovery_mesos_conf){
+                .urls = (const char *const *)c->mesos_urls,
+                .n_urls = c->n_mesos_urls,
+                .interval_usec = c->mesos_interval_usec,
+        };
+}
+
+static int new_mesos(struct sources *s)
+{
+        const struct sources_options *o = &s->options;
+        struct discovery_mesos_conf conf = mesos_conf(s->conf);
+
+        return discovery_mesos_new(&s->mesos, o->loop, o->fetcher, &conf, on_finding, s);
+}
+
 /* --- ZooKeeper --------------------------------------------------------------------------------- */
 
 static void take_masters(struct sources *s, const struct zk_picture *p,
@@ -150,7 +175,7 @@ static void take_mesos_masters(struct sources *s, const struct zk_picture *p)
         struct found nodes[ZK_MESOS_MAX];
         size_t n = 0;
 
-        if (!s->mesos)
+        if (!s->mesos && (p->n_mesos == 0 || new_mesos(s) < 0))
                 return;
         for (; n < p->n_mesos; n++)
                 nodes[n] = (struct found){
@@ -227,33 +252,14 @@ void sources_set_self(struct sources *s, const struct self_identity *own)
 
 /* --- observers --------------------------------------------------------------------------------- */
 
-static void on_finding(const struct finding *f, void *userdata)
-{
-        struct sources *s = userdata;
-
-        roster_take(s->options.roster, f);
-        s->options.changed(s->options.userdata);
-}
-
-static struct discovery_mesos_conf mesos_conf(const struct aggregator_conf *c)
-{
-        return (struct discovery_mesos_conf){
-                .urls = (const char *const *)c->mesos_urls,
-                .n_urls = c->n_mesos_urls,
-                .interval_usec = c->mesos_interval_usec,
-        };
-}
-
+/* Without a word of it in the configuration it is asked once ZooKeeper names masters of it. */
 static int use_mesos(struct sources *s)
 {
-        const struct sources_options *o = &s->options;
         struct discovery_mesos_conf conf = mesos_conf(s->conf);
 
         if (s->mesos)
                 return discovery_mesos_set_conf(s->mesos, &conf);
-        if (!s->conf->n_mesos_urls && !s->conf->zk_mesos_path)
-                return 0;
-        return discovery_mesos_new(&s->mesos, o->loop, o->fetcher, &conf, on_finding, s);
+        return s->conf->n_mesos_urls || s->conf->zk_mesos_path ? new_mesos(s) : 0;
 }
 
 /* A source that is not used any more names nobody. */
@@ -293,21 +299,23 @@ static int use_dns(struct sources *s)
 
 /* --- all of them ------------------------------------------------------------------------------- */
 
+/* ZooKeeper first: it alone refuses what it is told. The list of nodes last: what it drops is gone. */
 int sources_set_conf(struct sources *s, const struct aggregator_conf *conf, struct err *e)
 {
         int k;
 
         s->conf = conf;
-        k = take_static(s);
-        if (k >= 0)
-                k = use_mesos(s);
+        k = use_zk(s, e);
+        if (k < 0)
+                return k;
+        k = use_mesos(s);
         if (k >= 0)
                 k = use_exhibitor(s);
         if (k >= 0)
                 k = use_dns(s);
-        if (k < 0)
-                return err_set(e, k, "%s", strerror(-k));
-        return use_zk(s, e);
+        if (k >= 0)
+                k = take_static(s);
+        return k < 0 ? err_set(e, k, "%s", strerror(-k)) : 0;
 }
 
 int sources_new(struct sources **ret, const struct sources_options *options,
