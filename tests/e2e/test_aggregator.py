@@ -310,7 +310,9 @@ def reloads(m):
         of = becomes(m, "healthy", port=1070)
         assert of["masters"]["expected"] == 1 and rows(m, port=1070).keys() == {GOOD}, of
         for more, says in [("ViewMaxAge=never\n", "/run/reload.conf:2: ViewMaxAge: "),
-                           ("MastersExpected=1\nNode=x\n", "/run/reload.conf:3: Node: ")]:
+                           ("MastersExpected=1\nNode=x\n", "/run/reload.conf:3: Node: "),
+                           # Read without a fault, and refused by the part that is to use it.
+                           ("MastersExpected=2\nNode=agent=127.0.7.7\n[ZooKeeper]\nHosts=:::\n", "not HOST:PORT")]:
             configure(more=more)
             daemon.signal(signal.SIGHUP)
             eventually(lambda: says in daemon.output(), what=daemon.output())
