@@ -5,6 +5,8 @@
  * returns 0, so that answering is one statement, or -ENOMEM, for which the server sends a bare 500.
  */
 
+#include "api/request.h"
+#include "api/stream.h"
 #include "base/rope.h"
 
 #define REPLY_HEADERS_MAX 12u
@@ -52,6 +54,27 @@ int reply_rope(struct reply *r, unsigned status, const char *content_type, struc
  * Of JSON and text only. Adds Vary: Accept-Encoding, which belongs to a 304, too. At most once a reply.
  */
 void reply_may_encode(struct reply *r);
+
+/** What reply_file() sends. */
+struct reply_file {
+        const char *content_type;
+        const char *name; /* for Content-Disposition: attachment; NULL: not said */
+        int fd;           /* a regular file; taken, also on failure */
+        uint64_t n_bytes;
+        uint64_t mtime_usec; /* Last-Modified; 0: none */
+        const char *etag;    /* strong, without quotes; NULL: none */
+};
+
+/**
+ * reply_file() - 200, or what @q asks of it: 206 with Content-Range, 304, 416 (RFC 9110, sections 13 and 14)
+ *
+ * One range of bytes; of several, the whole is sent. If-Range, If-None-Match and If-Modified-Since are kept to. The
+ * file is sent by sendfile(2) where that can be, and is never in memory.
+ */
+int reply_file(const struct request *q, struct reply *r, const struct reply_file *file);
+
+/** reply_stream() - @taken is the reply's now */
+int reply_stream(struct reply *r, unsigned status, const char *content_type, struct stream *taken);
 
 /** reply_size() - bytes of the body */
 uint64_t reply_size(const struct reply *r);

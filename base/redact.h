@@ -2,14 +2,27 @@
 
 /*
  * Secrets do not leave the node. Masked, by name: the value after a key that means a secret
- * (password, token, api_key …) in KEY=VALUE, JSON, YAML, headers and command lines; by shape: the
- * password in a URL, bearer and basic credentials, JSON web tokens, cloud access keys, PEM private
- * keys. Line structure stays; what is masked reads "[redacted]". Works on bytes, any encoding.
+ * (password, token, api_key …) in KEY=VALUE, JSON, YAML, INI, headers, command lines and the NUL-separated
+ * words of /proc/PID/environ; by shape: the password in a URL, bearer and basic credentials, JSON web tokens,
+ * cloud access keys, PEM private keys; and what rules of the machine's owner say. Line structure stays. Works
+ * on bytes, any encoding.
+ *
+ * In health, which is for many, a mask reads "[redacted]". In a bundle it reads "[redacted:1f2e3d4c]": the
+ * same secret has the same mask throughout the bundle, so that logs still correlate. What stands there is
+ * keyed (HMAC) with a salt that is made for the bundle and is not in it: short secrets cannot be guessed from it.
  */
 
 #include "base/buf.h"
+#include "base/err.h"
 
-#define REDACT_MASK "[redacted]"
+#define REDACT_MASK          "[redacted]"
+#define REDACT_MASK_MAX      sizeof("[redacted:01234567]") /* the longest one */
+#define REDACT_SALT_BYTES    32u
+#define REDACT_RULES_MAX     256u
+#define REDACT_PATTERN_BYTES 1024u
+
+/* A line that is longer is looked at in pieces of so many bytes that overlap by the longest shape. */
+#define REDACT_LINE_BYTES (UINT32_C(1) << 18)
 
 /**
  * redact_append() - append @text to @out with its secrets masked
@@ -19,3 +32,44 @@
  * Return: how many were masked; failures are in out->error.
  */
 size_t redact_append(struct buf *out, const char *text, size_t n);
+
+/** What the machine's owner wants masked besides: files of redact.d. Sealed. */
+struct redact_rules;
+
+/**
+ * redact_rules_load() - *.conf of @directories, in the order of their names; one that is missing is empty
+ * @directories: of two files of the same name the one in the later directory counts; ends with NULL
+ * @root_owned:  refuse what others than root may write
+ *
+ * [Redact] with Key= (a name whose value is a secret, "*" for any run of characters) and Pattern= (a Perl-
+ * compatible expression; its first group, else all of it, is masked), both repeatable.
+ * Return: 0, or -EINVAL with @e naming file and line, -EPERM, -ENOMEM.
+ */
+int redact_rules_load(struct redact_rules **ret, const char *const directories[], bool root_owned,
+                      struct err *e);
+struct redact_rules *redact_rules_free(struct redact_rules *rules);
+
+/** A text that comes in pieces. One thread. */
+struct redactor;
+
+/**
+ * redactor_new() - to begin with a text
+ * @rules: borrowed; NULL: none
+ * @salt:  REDACT_SALT_BYTES, copied; NULL: masks are REDACT_MASK
+ */
+int redactor_new(struct redactor **ret, const struct redact_rules *rules, const uint8_t *salt);
+struct redactor *redactor_free(struct redactor *r);
+
+/**
+ * redactor_feed() - the next @n bytes
+ *
+ * Appends to @out what is settled: all lines that are complete. No more than REDACT_LINE_BYTES are kept
+ * back. Failures are in out->error.
+ */
+void redactor_feed(struct redactor *r, const void *data, size_t n, struct buf *out);
+
+/** redactor_end() - that was all: append the rest, and begin anew. Return: how many were masked. */
+uint64_t redactor_end(struct redactor *r, struct buf *out);
+
+DEFINE_CLEANUP(struct redact_rules *, redact_rules_free);
+DEFINE_CLEANUP(struct redactor *, redactor_free);
