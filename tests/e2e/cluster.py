@@ -71,6 +71,14 @@ def _enabled(service, socket, port, addresses):
     return placed
 
 
+def _collector():
+    """What reads for the node daemon: its socket, enabled. A sanitizer wants more memory than a collector may have."""
+    placed = {"systemd/system/sockets.target.wants/diag-collect.socket": Path(UNITS, "diag-collect.socket")}
+    if b"__asan_init" in _program(AGENTD).read_bytes():
+        placed["systemd/system/diag-collect@.service.d/sanitizer.conf"] = _SANITIZER
+    return placed
+
+
 class Member(Node):
     """A node of a cluster. role: master, agent or agent_public."""
 
@@ -200,7 +208,7 @@ class Cluster(Testbed):
         placed |= dcos.files(member.role, [m.address for m in self.masters], ensemble,
                              [zk.UNIT] if member in self.zookeeper.members else [])
         if installed(AGENTD):
-            placed |= self._agentd(member)
+            placed |= self._agentd(member) | _collector()
         if installed(AGGREGATORD) and member.role == "master":
             placed |= self._aggregatord(member)
         return placed | self._files(member)
