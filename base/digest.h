@@ -22,7 +22,11 @@ int digest_add(struct digest *d, const void *data, size_t n);
 /** digest_end() - what was added so far, and begin anew. 0 or -EIO. */
 int digest_end(struct digest *d, uint8_t ret[static DIGEST_BYTES]);
 
-/** digest_hmac() - of one short message; 0 or -EIO */
+/** digest_keyed() - HMAC of one short message by a digest that is there; what was added to @d is forgotten. 0 or -EIO. */
+int digest_keyed(struct digest *d, uint8_t ret[static DIGEST_BYTES], const void *key, size_t n_key,
+                 const void *data, size_t n);
+
+/** digest_hmac() - the same without one; 0 or -EIO */
 int digest_hmac(uint8_t ret[static DIGEST_BYTES], const void *key, size_t n_key, const void *data,
                 size_t n);
 

@@ -7,6 +7,11 @@
  * cloud access keys, PEM private keys; and what rules of the machine's owner say. Line structure stays. Works
  * on bytes, any encoding.
  *
+ * In bundles also: pairs of "name" and "value", blocks and lists of YAML, arrays of JSON, words after a key without
+ * a separator ("requirepass x", netrc), XML's elements, options of well-known commands (mysql -p, curl -u …), words of
+ * environ and cmdline with blanks in them, ZooKeeper's addauth and digest ACLs, hashes of crypt(3), the tokens of
+ * GitHub, GitLab, Slack, Google, Stripe and their like.
+ *
  * In health, which is for many, a mask reads "[redacted]". In a bundle it reads "[redacted:1f2e3d4c]": the
  * same secret has the same mask throughout the bundle, so that logs still correlate. What stands there is
  * keyed (HMAC) with a salt that is made for the bundle and is not in it: short secrets cannot be guessed from it.
@@ -16,12 +21,12 @@
 #include "base/err.h"
 
 #define REDACT_MASK          "[redacted]"
-#define REDACT_MASK_MAX      sizeof("[redacted:01234567]") /* the longest one */
+#define REDACT_MASK_MAX      sizeof("[redacted:01234567]") /* the longest one, and a NUL */
 #define REDACT_SALT_BYTES    32u
 #define REDACT_RULES_MAX     256u
 #define REDACT_PATTERN_BYTES 1024u
 
-/* A line that is longer is looked at in pieces of so many bytes that overlap by the longest shape. */
+/* A line that is longer is looked at in pieces of so many bytes; of each, the last sixteenth is only looked ahead at. */
 #define REDACT_LINE_BYTES (UINT32_C(1) << 18)
 
 /**
@@ -49,13 +54,21 @@ int redact_rules_load(struct redact_rules **ret, const char *const directories[]
                       struct err *e);
 struct redact_rules *redact_rules_free(struct redact_rules *rules);
 
-/** A text that comes in pieces. One thread. */
+/**
+ * A text that comes in pieces; what comes out does not depend on how it was cut. One thread.
+ *
+ * What was masked is recognised in either form, and left; but a pattern of the owner's that looks for masks, or that
+ * gives up on a line, may find more each time. A private key whose end is missing is masked for 1024 lines.
+ */
 struct redactor;
 
 /**
  * redactor_new() - to begin with a text
  * @rules: borrowed; NULL: none
  * @salt:  REDACT_SALT_BYTES, copied; NULL: masks are REDACT_MASK
+ *
+ * Costs tens of microseconds: for many small texts, keep it and call redactor_end() after each.
+ * Return: 0, or -ENOMEM.
  */
 int redactor_new(struct redactor **ret, const struct redact_rules *rules, const uint8_t *salt);
 struct redactor *redactor_free(struct redactor *r);

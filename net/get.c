@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "base/mono.h"
+#include "base/parse.h"
 #include "net/get.h"
 
 #define CONNECT_TIMEOUT_MSEC 5000L    /* a machine that is there accepts in milliseconds */
@@ -21,6 +22,8 @@ struct get {
         struct curl_slist *headers;
         struct get_answer answer;
         const struct get_request *q;
+        bool has_head;                /* answer's is read */
+        int refused;                  /* -errno: on_body wants no more */
         char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
 };
 
@@ -60,6 +63,8 @@ static const struct {
         {CURLE_UNSUPPORTED_PROTOCOL, -EBADMSG,      "does not speak HTTP"            },
         {CURLE_HTTP2,                -EBADMSG,      "does not speak HTTP"            },
         {CURLE_OUT_OF_MEMORY,        -ENOMEM,       "out of memory"                  },
+        {CURLE_TOO_MANY_REDIRECTS,   -ELOOP,        "sends us round and round"       },
+        {CURLE_ABORTED_BY_CALLBACK,  -EACCES,       "sends us where we do not ask"   },
 };
 
 /* Of these libcurl's words say more than the code. */
@@ -129,6 +134,8 @@ static int fail(struct get *g, CURLcode code, struct err *e)
 
         if (r < 0)
                 return r;
+        if (g->refused)
+                return g->refused;
         if (code == CURLE_COULDNT_CONNECT)
                 return fail_to_connect(g, e);
         if (code == CURLE_WRITE_ERROR) /* our own door, closed by the buffer */
@@ -140,16 +147,95 @@ static int fail(struct get *g, CURLcode code, struct err *e)
         return err_set(e, -EIO, "cannot ask %s: %s", get_who(g), curl_easy_strerror(code));
 }
 
-/* --- the question --------------------------------------------------------------------------------- */
+/* --- the answer ----------------------------------------------------------------------------------- */
+
+/* Digits up to @end, which must be there. Returns what follows it; NULL: there is no such thing. */
+static const char *read_number(const char *s, char end, uint64_t *ret)
+{
+        char digits[24];
+        const char *stop = strchr(s, end);
+
+        if (!stop || (size_t)(stop - s) >= sizeof(digits))
+                return NULL;
+        memcpy(digits, s, (size_t)(stop - s));
+        digits[stop - s] = '\0';
+        return parse_u64(digits, 0, GET_NOT_SAID - 1, ret) < 0 ? NULL : end ? stop + 1 : stop;
+}
+
+/* "bytes 5-9/10"; of a 416 a star stands for the numbers of the range. What is anything else says nothing. */
+static void read_range(struct get_answer *a, const char *value)
+{
+        static const char unit[] = "bytes ";
+        uint64_t from = GET_NOT_SAID, to = 0, total;
+        const char *s = value + strlen(unit);
+
+        if (strncasecmp(value, unit, strlen(unit)) != 0)
+                return;
+        if (s[0] == '*' && s[1] == '/') {
+                s += 2;
+        } else {
+                s = read_number(s, '-', &from);
+                s = s ? read_number(s, '/', &to) : NULL;
+        }
+        if (!s || !read_number(s, '\0', &total))
+                return;
+        if (from != GET_NOT_SAID && (from > to || to >= total))
+                return;
+        a->from_byte = from;
+        a->total_bytes = total;
+}
+
+static void read_length(struct get *g)
+{
+        curl_off_t n = -1;
+
+        curl_easy_getinfo(g->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &n);
+        if (n >= 0 && g->answer.status != 206 && g->answer.status != 416)
+                g->answer.total_bytes = (uint64_t)n;
+}
+
+static void read_head(struct get *g)
+{
+        struct get_answer *a = &g->answer;
+        struct curl_header *h;
+        long status = 0;
+
+        if (g->has_head)
+                return;
+        g->has_head = true;
+        a->from_byte = a->total_bytes = GET_NOT_SAID;
+        curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
+        a->status = (unsigned)status;
+        if (curl_easy_header(g->easy, "ETag", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+            strlen(h->value) < sizeof(a->etag))
+                memcpy(a->etag, h->value, strlen(h->value) + 1);
+        a->preference_applied = curl_easy_header(g->easy, "Preference-Applied", 0, CURLH_HEADER, -1,
+                                                 &h) == CURLHE_OK;
+        read_length(g);
+        if (curl_easy_header(g->easy, "Content-Range", 0, CURLH_HEADER, -1, &h) == CURLHE_OK)
+                read_range(a, h->value);
+}
+
+static bool is_wanted(const struct get *g)
+{
+        return g->q->on_body && (g->answer.status == 200 || g->answer.status == 206);
+}
 
 /* MAXFILESIZE believes what the other side announces; this counts what it sends. */
 static size_t on_body(char *data, size_t size, size_t n, void *userdata)
 {
         struct get *g = userdata;
 
+        read_head(g);
+        if (is_wanted(g)) {
+                g->refused = g->q->on_body(g->q->userdata, &g->answer, data, size * n);
+                return g->refused < 0 ? CURL_WRITEFUNC_ERROR : size * n;
+        }
         buf_append(&g->answer.body, data, size * n);
         return g->answer.body.error ? CURL_WRITEFUNC_ERROR : size * n;
 }
+
+/* --- the question --------------------------------------------------------------------------------- */
 
 static int add_line(struct get *g, const char *line)
 {
@@ -273,6 +359,32 @@ static int check_tls_files(const struct get_tls *tls, struct err *e)
         return 0;
 }
 
+/* Called when it is known whom we are about to ask; by whichever name. */
+static int on_connected(_unused_ void *userdata, char *ip, _unused_ char *local_ip,
+                        _unused_ int port, _unused_ int local_port)
+{
+        bool is_link_local = strncmp(ip, "169.254.", 8) == 0 || strncasecmp(ip, "fe80:", 5) == 0 ||
+                             strncasecmp(ip, "::ffff:169.254.", 15) == 0;
+
+        return is_link_local ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static CURLcode set_redirects(struct get *g)
+{
+        CURLcode k = curl_easy_setopt(g->easy, CURLOPT_FOLLOWLOCATION, 1L);
+
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_MAXREDIRS, (long)g->q->redirects_max);
+        if (!k)
+                k = curl_easy_setopt(g->easy, CURLOPT_REDIR_PROTOCOLS_STR, "http");
+        return k ? k : curl_easy_setopt(g->easy, CURLOPT_PREREQFUNCTION, on_connected);
+}
+
+static long stall_seconds(const struct get *g)
+{
+        return (long)((g->q->stall_usec + USEC_PER_SEC - 1) / USEC_PER_SEC);
+}
+
 /*
  * Each of these bounds whom we ask or how much we take, so none may fail unnoticed. No proxy:
  * $http_proxy is about the web, not about our own machines.
@@ -291,16 +403,21 @@ static CURLcode set_options(struct get *g)
                 {CURLOPT_HTTP_VERSION,      CURL_HTTP_VERSION_1_1                     },
                 {CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MSEC                      },
                 {CURLOPT_TIMEOUT_MS,        (long)(g->q->timeout_usec / USEC_PER_MSEC)},
+                {CURLOPT_LOW_SPEED_LIMIT,   g->q->stall_usec > 0                      },
+                {CURLOPT_LOW_SPEED_TIME,    stall_seconds(g)                          },
         };
         CURLcode k = set_all(g, words, ELEMENTSOF(words), numbers, ELEMENTSOF(numbers));
 
-        if (!k)
+        /* What is announced counts before the status is known to us: of a body without a limit not. */
+        if (!k && !g->q->on_body)
                 k = curl_easy_setopt(g->easy, CURLOPT_MAXFILESIZE_LARGE,
                                      (curl_off_t)g->q->max_bytes);
         if (!k)
                 k = curl_easy_setopt(g->easy, CURLOPT_ERRORBUFFER, g->detail);
         if (!k && g->q->tls)
                 k = set_tls(g);
+        if (!k && g->q->redirects_max)
+                k = set_redirects(g);
         if (!k)
                 k = set_method(g);
         if (!k)
@@ -312,22 +429,7 @@ static CURLcode set_options(struct get *g)
         return k;
 }
 
-/* --- the answer ----------------------------------------------------------------------------------- */
-
-static void read_headers(struct get *g)
-{
-        struct get_answer *a = &g->answer;
-        struct curl_header *h;
-        long status = 0;
-
-        curl_easy_getinfo(g->easy, CURLINFO_RESPONSE_CODE, &status);
-        a->status = (unsigned)status;
-        if (curl_easy_header(g->easy, "ETag", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
-            strlen(h->value) < sizeof(a->etag))
-                memcpy(a->etag, h->value, strlen(h->value) + 1);
-        a->preference_applied = curl_easy_header(g->easy, "Preference-Applied", 0, CURLH_HEADER, -1,
-                                                 &h) == CURLHE_OK;
-}
+/* --- all of it ------------------------------------------------------------------------------------ */
 
 int get_perform(struct get_answer *ret, const struct get_request *q, struct err *e)
 {
@@ -349,7 +451,7 @@ int get_perform(struct get_answer *ret, const struct get_request *q, struct err 
                 k = curl_easy_perform(g.easy);
         if (k)
                 return fail(&g, k, e);
-        read_headers(&g);
+        read_head(&g);
         *ret = g.answer;
         g.answer = (struct get_answer){0};
         return 0;

@@ -213,6 +213,138 @@ START_TEST(asks_for_a_change)
 }
 END_TEST
 
+/* --- a body of any size --------------------------------------------------------------------------- */
+
+struct taken {
+        struct buf body;
+        struct get_answer head; /* as it was when the first piece came */
+        size_t n_wanted;        /* then it has had enough; 0: never */
+};
+
+static int take_piece(void *userdata, const struct get_answer *head, const void *data, size_t n)
+{
+        struct taken *t = userdata;
+
+        if (t->body.n == 0)
+                t->head = *head;
+        buf_append(&t->body, data, n);
+        return t->n_wanted > 0 && t->body.n >= t->n_wanted ? -ENOSPC : 0;
+}
+
+static int take_all(const struct scripted_reply *reply, struct taken *t, struct get_answer *a,
+                    struct err *e)
+{
+        struct scripted_server s = {.replies = reply, .n_replies = 1};
+        char url[URL_MAX];
+        struct get_request q = {
+                .url = url,
+                .stall_usec = USEC_PER_SEC,
+                .max_bytes = 8, /* of what is no success */
+                .on_body = take_piece,
+                .userdata = t,
+        };
+        int r;
+
+        scripted_server_on_loopback(&s);
+        scripted_server_start(&s);
+        (void)snprintf(url, sizeof(url), "%s/x", s.url);
+        r = get_perform(a, &q, e);
+        scripted_server_join(&s);
+        return r;
+}
+
+#define PART_HEAD(range) "HTTP/1.1 206 Partial Content\r\nContent-Range: " range "\r\n"
+
+static const struct {
+        const char *name, *reply, *taken, *kept;
+        uint64_t from, total;
+        unsigned status;
+} bodies[] = {
+        {"whole",                             OK_HEAD "Content-Length: 64\r\nETag: \"a\"\r\n\r\n" SIXTY_FOUR,        SIXTY_FOUR, "",
+         GET_NOT_SAID,                                                                                                                               64,           200},
+        {"of a length that is not said",      OK_HEAD "ETag: \"a\"\r\n\r\nhi",                                       "hi",       "",   GET_NOT_SAID,
+         GET_NOT_SAID,                                                                                                                                             200},
+        {"empty",                             OK_HEAD "ETag: \"a\"\r\nContent-Length: 0\r\n\r\n",                    "",         "",   GET_NOT_SAID, 0,            200},
+        {"a part",                            PART_HEAD("bytes 5-6/7") "ETag: \"a\"\r\nContent-Length: 2\r\n\r\nhi", "hi",       "",
+         5,                                                                                                                                          7,            206},
+        {"a part of unknown whole",           PART_HEAD("bytes 5-6/*") "ETag: \"a\"\r\n\r\nhi",                      "hi",       "",
+         GET_NOT_SAID,                                                                                                                               GET_NOT_SAID, 206},
+        {"a part beyond its end",             PART_HEAD("bytes 5-7/7") "ETag: \"a\"\r\n\r\nhi",                      "hi",       "",
+         GET_NOT_SAID,                                                                                                                               GET_NOT_SAID, 206},
+        {"a part that ends before it begins", PART_HEAD("bytes 5-4/7") "ETag: \"a\"\r\n\r\nhi",
+         "hi",                                                                                                                   "",   GET_NOT_SAID, GET_NOT_SAID, 206},
+        {"a part in lines",                   PART_HEAD("lines 5-6/7") "ETag: \"a\"\r\n\r\nhi",                      "hi",       "",
+         GET_NOT_SAID,                                                                                                                               GET_NOT_SAID, 206},
+        {"a part too far away",
+         PART_HEAD("bytes 5-99999999999999999999999/7") "ETag: \"a\"\r\n\r\nhi",                                     "hi",       "",
+         GET_NOT_SAID,                                                                                                                               GET_NOT_SAID, 206},
+        {"no such part",
+         "HTTP/1.1 416 No\r\nETag: \"a\"\r\nContent-Range: bytes */7\r\nContent-Length: "
+         "2\r\n\r\nno",                                                                                              "",         "no", GET_NOT_SAID, 7,            416},
+        {"an error",                          "HTTP/1.1 404 No\r\nETag: \"a\"\r\nContent-Length: 2\r\n\r\nno",       "",         "no",
+         GET_NOT_SAID,                                                                                                                               2,            404},
+};
+
+START_TEST(hands_on_body)
+{
+        const struct scripted_reply reply = {.bytes = bodies[_i].reply};
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        struct taken t = {0};
+        struct err e = {0};
+        int r = take_all(&reply, &t, &a, &e);
+
+        ck_assert_msg(r == 0, "%s: %d %s", bodies[_i].name, r, e.text);
+        ck_assert_uint_eq(a.status, bodies[_i].status);
+        ck_assert_str_eq(a.etag, "\"a\"");
+        ck_assert_str_eq(buf_cstr(&t.body), bodies[_i].taken);
+        ck_assert_str_eq(buf_cstr(&a.body), bodies[_i].kept);
+        ck_assert_msg(a.from_byte == bodies[_i].from && a.total_bytes == bodies[_i].total,
+                      "%s: %zu %zu", bodies[_i].name, (size_t)a.from_byte, (size_t)a.total_bytes);
+        if (t.body.n > 0) {
+                ck_assert_uint_eq(t.head.status, a.status);
+                ck_assert_str_eq(t.head.etag, a.etag);
+                ck_assert(t.head.from_byte == a.from_byte && t.head.total_bytes == a.total_bytes);
+        }
+        buf_done(&t.body);
+}
+END_TEST
+
+#define BREAK(n, b, t, wanted, w, s)                                                          \
+        {                                                                                     \
+                .name = (n), .reply = {.bytes = (b), .then = THEN_##t}, .n_wanted = (wanted), \
+                .want = (w), .says = (s)                                                      \
+        }
+
+static const struct {
+        const char *name;
+        struct scripted_reply reply;
+        size_t n_wanted;
+        int want;
+        const char *says;
+} breaks[] = {
+        BREAK("who takes it has enough", OK_HEAD "\r\n" SIXTEEN, FLOOD, 32, -ENOSPC, ""),
+        BREAK("it is cut short", OK_HEAD "Content-Length: 9\r\n\r\nhi", HANG_UP, 0, -EBADMSG,
+              "hung up in the middle"),
+        BREAK("it stalls", OK_HEAD "Content-Length: 9\r\n\r\nhi", STALL, 0, -ETIMEDOUT,
+              "did not answer in time"),
+        BREAK("an error is too long", "HTTP/1.1 404 No\r\n\r\n" SIXTEEN, HANG_UP, 0, -E2BIG,
+              "says more than we take"),
+};
+
+START_TEST(ends_body_that_breaks)
+{
+        _cleanup_(get_answer_done) struct get_answer a = {0};
+        struct taken t = {.n_wanted = breaks[_i].n_wanted};
+        struct err e = {0};
+        int r = take_all(&breaks[_i].reply, &t, &a, &e);
+
+        ck_assert_msg(r == breaks[_i].want, "%s: %d %s", breaks[_i].name, r, e.text);
+        ck_assert_msg(strstr(e.text, breaks[_i].says) != NULL, "%s: %s", breaks[_i].name, e.text);
+        ck_assert(*breaks[_i].says || !*e.text);
+        buf_done(&t.body);
+}
+END_TEST
+
 static const struct {
         const char *url, *socket_path, *who;
         int want;
@@ -282,6 +414,8 @@ int main(void)
         tcase_add_loop_test(tc, finds_nobody, 0, ELEMENTSOF(nobodies));
         tcase_add_loop_test(tc, asks_for_a_change, 0, ELEMENTSOF(changes));
         tcase_add_loop_test(tc, refuses_header_that_it_would_not_send, 0, ELEMENTSOF(bad_headers));
+        tcase_add_loop_test(tc, hands_on_body, 0, ELEMENTSOF(bodies));
+        tcase_add_loop_test(tc, ends_body_that_breaks, 0, ELEMENTSOF(breaks));
         suite_add_tcase(suite, tc);
         return test_main(suite);
 }
