@@ -9,13 +9,14 @@
  * joined: so nodes' fragments, one behind the other, and then one end, are one archive. It keeps to the
  * grammar of bundles/fragment.h. A zip is for clients of the API that we replace.
  *
- * Blocking. One thread.
+ * Blocking. One thread. Who writes into a pipe or a socket ignores SIGPIPE, or is killed by it when the reader goes;
+ * then it is -EPIPE. About 3 MiB of memory at the fast levels. What is spooled is compressed, counts towards
+ * max_bytes, and is memory of the cgroup, though of no process: as much as the largest entry is when compressed.
  */
 
 #include "base/digest.h"
 #include "base/err.h"
-
-#define ARCHIVE_PATH_MAX 1024u /* bytes of an entry's path, with a NUL */
+#include "bundles/archive_path.h"
 
 enum archive_format { ARCHIVE_TAR_ZSTD = 0, ARCHIVE_TAR_GZIP, ARCHIVE_ZIP, ARCHIVE_N_FORMATS };
 const char *archive_format_to_string(enum archive_format f) _const_; /* "tar.zst" … */
@@ -26,7 +27,7 @@ int archive_format_from_string(enum archive_format *ret, const char *s);
 struct archive_options {
         enum archive_format format;
         bool fragment; /* without tar's end; not of a zip */
-        int level;     /* of the compressor; 0: fast */
+        int level;     /* of the compressor: zstd 1–19, others 1–9; 0: fast */
         int fd;        /* borrowed, blocking */
 
         /*
@@ -39,13 +40,22 @@ struct archive_options {
 
 struct archive;
 
+/** archive_new() - 0, -EINVAL (of level and format), -ENOMEM, -errno. Writes nothing yet. */
 int archive_new(struct archive **ret, const struct archive_options *options, struct err *e);
-struct archive *archive_free(struct archive *a);
+
+/*
+ * Hidden, because libarchive has a function of that name, and calls it: it must find its own. Writes nothing; an
+ * archive that was not finished stays as it is.
+ */
+struct archive *archive_free(struct archive *a) __attribute__((visibility("hidden")));
 
 /**
  * archive_begin() - an entry: a regular file, 0644, of nobody
- * @path: relative, clean (no "..", no control characters); else -EINVAL
+ * @path: relative and clean (bundles/archive_path.h)
  * @mtime_usec: CLOCK_REALTIME
+ *
+ * Return: 0; -EINVAL (the path) or -EEXIST (there is one already, that did not come by archive_splice()), which are
+ * no failures of the archive: no entry is open; or -errno.
  */
 int archive_begin(struct archive *a, const char *path, uint64_t mtime_usec);
 
@@ -57,7 +67,7 @@ struct archive_entry {
         char sha256[DIGEST_HEX];
 };
 
-/** archive_end() - of the entry; @ret may be NULL */
+/** archive_end() - of the entry; @ret may be NULL. A large entry is written now. */
 int archive_end(struct archive *a, struct archive_entry *ret);
 
 /** archive_add() - begin, append, end */
@@ -66,11 +76,18 @@ int archive_add(struct archive *a, const char *path, uint64_t mtime_usec, const 
 
 /**
  * archive_splice() - append a fragment of the same format, that was checked, as it is
- * @fd: from its position, @n_bytes. Between entries only
+ * @fd: from its position, @n_bytes. Between entries only; not of a zip. What was ended stands before it
+ *
+ * Into a pipe the kernel may put the pages themselves: nobody may change the file as long as it is not read there.
  */
 int archive_splice(struct archive *a, int fd, uint64_t n_bytes);
 
-/** archive_flush() - what was ended stands in the fd: complete frames */
+/**
+ * archive_flush() - what was ended stands in the fd: complete frames. Between entries only
+ *
+ * A tar that is cut off behind what archive_written() says now can go on there, with another archive: so its end can
+ * be written though a limit was reached later.
+ */
 int archive_flush(struct archive *a);
 
 /** archive_finish() - write the end, if there is one. Nothing may follow. */

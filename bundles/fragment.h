@@ -6,13 +6,16 @@
  * fragment is walked by a grammar without anything unusual, and what does not keep to it is refused:
  *
  *   fragment = entry*;  entry = [extended header] header data padding
- *   header:          ustar, checksum right, typeflag '0', link name and prefix empty or plain, size and mtime octal
- *   extended header: typeflag 'x', of path, size and mtime only, each at most once, before its header
- *   path:            below "PREFIX/", no empty, "." or ".." segment, no control characters, valid UTF-8,
- *                    none twice
+ *   header:          ustar, checksum right, typeflag '0', link name and prefix empty, every number as many octal
+ *                    digits as there is room for and a NUL, mode without setuid, names of the owner plain
+ *   extended header: typeflag 'x', named "././@PaxHeader", of path, size (of more than 8 GiB) and mtime only, each at
+ *                    most once. With a path, the name in the header is its stand-in: its first 100 bytes, what is
+ *                    not ASCII as '_', and so a '/' at their end
+ *   path:            below "PREFIX/", clean as bundles/archive_path.h has it, none twice
  *   padding:         zeros; nothing behind the last entry, tar's end included
  *
- * Around it zstd frames (window of at most 8 MiB, no dictionary, no skippable frames) or gzip members.
+ * Around it zstd frames (window of at most 8 MiB, no dictionary, no skippable frames) or gzip members (without
+ * optional fields). Nothing at all is a fragment without entries.
  * A fragment that is cut short, or goes wrong, is good up to its last complete entry.
  *
  * Blocking; CPU of about a second a gigabyte. One thread for each. Fuzzed, with tar(1) and Python as oracles.
@@ -41,7 +44,10 @@ struct fragment_entry {
         char sha256[DIGEST_HEX];
 };
 
-/** What to do with a fragment while it is walked. All may be NULL. A negative result ends the walk with it. */
+/**
+ * What to do with a fragment while it is walked. All may be NULL. A negative result ends the walk with it. An entry
+ * that is cut short has no on_end().
+ */
 struct fragment_visitor {
         int (*on_begin)(const struct fragment_entry *entry, void *userdata); /* without sha256 */
         int (*on_data)(const void *data, size_t n, void *userdata);
@@ -61,8 +67,10 @@ struct fragment_result {
  * fragment_walk() - read @fd to its end, or to the first fault
  * @fd: from its position; a file, or a pipe
  *
- * Return: 0, also when it is faulty: see @ret; or -errno of reading, of memory, or what a visitor returned,
- * with @e.
+ * @ret: filled in whatever is returned
+ *
+ * Return: 0, also when it is faulty: see @ret; -ETIMEDOUT, also while a pipe is silent; or -errno of reading, of
+ * memory, or what a visitor returned, with @e (which stays as a visitor has set it).
  */
 int fragment_walk(int fd, const struct fragment_terms *terms,
                   const struct fragment_visitor *visitor, struct fragment_result *ret,
@@ -71,7 +79,9 @@ int fragment_walk(int fd, const struct fragment_terms *terms,
 /**
  * fragment_copy() - walk again, and add the first @n_entries to @into, whatever its format
  *
- * For what is not whole, and where the formats differ.
+ * For what is not whole, and where the formats differ. Return: 0; -EBADMSG: there are not as many good ones; or as
+ * fragment_walk(), or as @into has it. Other entries can follow in @into whatever came of it; one that was begun is
+ * there then, as far as it went.
  */
 int fragment_copy(int fd, const struct fragment_terms *terms, uint64_t n_entries,
                   struct archive *into, struct err *e);
