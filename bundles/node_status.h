@@ -3,6 +3,9 @@
 /*
  * What a collection was: the last entry of a node's fragment, "PREFIX/status.json", and from there a part of the
  * manifest of the bundle. Written by the collector, read (as hostile) by who joins fragments.
+ *
+ *   {"prefix","hostname","version","role","started","finished","since","until","redacted","partial","partial_reason",
+ *    "entries":[{"path","kind","source","size","sha256","duration_seconds","redactions","truncated","optional","error"}]}
  */
 
 #include "base/buf.h"
@@ -43,9 +46,12 @@ struct node_status_entry *node_status_add(struct node_status *s);
 
 void node_status_write(struct buf *out, const struct node_status *s);
 
-/** node_status_read() - strict. 0, or -EINVAL, -E2BIG, -ENOMEM */
+/**
+ * node_status_read() - strict about what it knows, and skips keys that it does not: the node may be newer
+ * Paths are clean (plan_name.h), texts harmless. 0, or -EINVAL, -E2BIG, -ENOMEM with @e; @ret untouched
+ */
 int node_status_read(struct node_status *ret, const char *json, size_t n, struct err *e);
 
-/** node_status_count() - failed: of required sources, or of all */
+/** node_status_n_failed() - failed: of required sources, or of all */
 size_t node_status_n_failed(const struct node_status *s, bool required_only);
 uint64_t node_status_n_redactions(const struct node_status *s);
