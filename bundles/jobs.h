@@ -30,11 +30,15 @@ struct jobs_options {
         struct store *store; /* taken, on success */
         const struct jobs_runner *runner;
         void *userdata;
+        const char
+                *name; /* of the cluster or the node, for ids that are made; borrowed; NULL: none */
+        const char *
+                stopped; /* what is said of bundles that jobs_free() ends; borrowed; NULL: its own words */
 };
 
 int jobs_new(struct jobs **ret, const struct jobs_options *options, struct err *e);
 
-/** jobs_free() - what runs is CANCELED by us ("diag-aggregatord was stopped"); the runner is told first */
+/** jobs_free() - what runs, or waits, is CANCELED ("diag-aggregatord was stopped"); the runner is told first */
 struct jobs *jobs_free(struct jobs *j);
 struct store *jobs_store(struct jobs *j);
 
@@ -44,13 +48,17 @@ struct store *jobs_store(struct jobs *j);
  */
 int jobs_create(struct jobs *j, struct bundle *taken, const struct bundle **ret, struct err *e);
 
-/** jobs_cancel() - 0, -ENOENT, or -EALREADY: it has ended */
+/** jobs_cancel() - CANCELED when its runner says that it has ended. 0, -ENOENT, or -EALREADY: it has ended */
 int jobs_cancel(struct jobs *j, const char *id);
 
 /** jobs_delete() - what runs is cancelled, and deleted when it has ended. 0, -ENOENT, -errno with @e */
 int jobs_delete(struct jobs *j, const char *id, struct err *e);
 
-/** Of the runner: how far it is (not final), and that it has ended (final, or it is made FAILED). Taken. */
+/*
+ * Of the runner: how far it is (not final; -EINVAL), and that it has ended (final; or it is made FAILED, or CANCELED
+ * when that was asked for; also when it is DONE, and its file is not there). Of what does not run: -ENOENT, and
+ * nothing happens. The next one begins with a turn of the loop of its own. Taken.
+ */
 int jobs_update(struct jobs *j, struct bundle *taken, bool write_down);
 void jobs_end(struct jobs *j, struct bundle *taken);
 

@@ -60,6 +60,9 @@ int store_delete(struct store *s, const char *id, struct err *e);
 /** store_remove_files() - all of @id but state.json */
 int store_remove_files(struct store *s, const char *id, struct err *e);
 
+/** store_sweep() - all but state.json and @b's file; @ret: its size. 0, or -errno: there is no such file */
+int store_sweep(struct store *s, const struct bundle *b, uint64_t *ret, struct err *e);
+
 /** store_trim() - retention: what is too old, too many, too large; on a timer, too. Return: how many went. */
 size_t store_trim(struct store *s, uint64_t now_wall_usec);
 
