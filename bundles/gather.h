@@ -8,8 +8,9 @@
  *
  * In DIRECTORY: state.json, a bundle (bundles/bundle.h), which it rewrites at most twice a second while it runs, and a
  * last time, final, at its end; gather.json, from the daemon, and cluster.json and nodes.json, the view at that moment
- * (copied into the bundle as "health.json" and "nodes.json"); NUMBER.part, fragments in flight; file.part, the archive,
- * renamed to file.FORMAT when it is whole. Its exit status is 0 when state.json is final.
+ * (copied into the bundle as "health.json" and "nodes.json"); file.part, the archive, renamed to file.FORMAT when it is
+ * whole. Fragments in flight are files in there without a name, so that nothing is left of them whatever happens. Its exit
+ * status is 0 when state.json is final.
  */
 
 #include "base/buf.h"
@@ -28,10 +29,14 @@ struct gather_node {
         char *url;     /* "https://10.0.0.9:1050", no slash at its end */
         char *address; /* as it was discovered */
         char *node_id; /* NULL: not known */
+        char *socket;  /* of this machine's own node daemon, which believes us; NULL: over TCP */
         enum diag_role role;
         bool v1; /* the service that we replace: PUT, wait, GET, DELETE of a local bundle, a zip */
         bool unreachable; /* as far as we know: asked all the same, with a short deadline */
 };
+
+#define GATHER_ORDER_BYTES_MAX (16u << 20)
+#define GATHER_AT_ONCE_MAX     64u
 
 /** gather.json. Written by the daemon, 0600. */
 struct gather_order {
@@ -44,7 +49,12 @@ struct gather_order {
 };
 
 void gather_order_done(struct gather_order *o);
+
+/** gather_order_complete() - what nobody said is as the constants say */
+void gather_order_complete(struct gather_order *o);
 void gather_order_write(struct buf *out, const struct gather_order *o);
+
+/** gather_order_read() - strict: of an unknown key, too, @e names it. 0, -EINVAL, -E2BIG, -ENOMEM */
 int gather_order_read(struct gather_order *ret, const char *json, size_t n, struct err *e);
 
 /** gather_run() - all of it. Return: the exit status. */
