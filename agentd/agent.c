@@ -18,6 +18,7 @@
 
 #include "agentd/agent.h"
 #include "agentd/announce.h"
+#include "agentd/bundles.h"
 #include "agentd/maintenance.h"
 #include "agentd/mesos_id.h"
 #include "agentd/reporter.h"
@@ -26,7 +27,10 @@
 #include "api/metrics.h"
 #include "api/node_answer.h"
 #include "api/server.h"
+#include "api/v1_bundles.h"
+#include "api/v1_logs.h"
 #include "api/v1_node.h"
+#include "api/v2_collect.h"
 #include "api/v2_node.h"
 #include "base/mono.h"
 #include "model/report_json.h"
@@ -60,6 +64,7 @@ struct agent {
         struct parked *parked;
         struct feed *feed;
         struct reporter *reporter;
+        struct bundles *bundles; /* NULL: until it listens */
         struct node_host host;
         struct listeners listeners;
         struct server *server;
@@ -460,6 +465,8 @@ static int replace_conf(struct agent *a, struct agent_conf *taken)
         unit_watch_reconfigure(a->watch,
                                &options); /* from here on nothing is told before its look */
         identity_reconfigure(a->identity, taken);
+        if (a->bundles)
+                bundles_reconfigure(a->bundles, taken->role, &taken->bundles);
         prober_free(a->prober);
         a->prober = prober;
         agent_conf_free(old);
@@ -547,6 +554,7 @@ struct agent *agent_free(struct agent *a)
         if (!a)
                 return NULL;
         server_free(a->server); /* first: its threads use the feed */
+        bundles_free(a->bundles);
         errands_free(a->errands);
         listeners_done(&a->listeners);
         reporter_free(a->reporter);
@@ -614,13 +622,36 @@ static const struct node_ops node_ops = {
         .maintenance = current_maintenance,
 };
 
-static const struct route *const tables[] = {v1_node_routes, v2_node_routes, livez_routes,
-                                             metrics_routes, NULL};
+static const struct route *const tables[] = {
+        v1_node_routes,    v2_node_routes, v1_logs_routes, v1_node_bundle_routes,
+        v2_collect_routes, livez_routes,   metrics_routes, NULL};
 static const struct router router = {
         .tables = tables,
         .aliases = v2_aliases,
         .json_errors_below = "/system/health/v2",
 };
+
+static int new_bundles(struct agent *a, struct err *e)
+{
+        char path[PATH_MAX];
+        const struct bundles_options options = {
+                .loop = a->loop,
+                .feed = a->feed,
+                .errands = a->errands,
+                .directory = path_below(path, state_directory(), "bundles"),
+                .limits = a->conf->bundles,
+                .role = a->conf->role,
+                .port = default_port(a->conf),
+        };
+        struct err why = {0};
+        int k = bundles_new(&a->bundles, &options, &why);
+
+        if (k < 0)
+                return err_set(e, k, "%s", why.text);
+        if (why.code < 0)
+                log_warning("%s; no bundles are kept on this node", why.text);
+        return 0;
+}
 
 static int new_server(struct agent *a, struct err *e)
 {
@@ -636,6 +667,7 @@ static int new_server(struct agent *a, struct err *e)
 
         k = server_new(&a->server, &options, e);
         a->host = (struct node_host){
+                .bundles = bundles_host(a->bundles),
                 .feed = a->feed,
                 .errands = a->errands,
                 .server = a->server,
@@ -668,8 +700,10 @@ static int open_listeners(struct agent *a, struct err *e)
 
 int agent_listen(struct agent *a, struct err *e)
 {
-        int k = new_server(a, e);
+        int k = new_bundles(a, e);
 
+        if (k >= 0)
+                k = new_server(a, e);
         if (k >= 0)
                 k = open_listeners(a, e);
         if (k < 0)

@@ -6,6 +6,7 @@
 #include "agentd/agent_conf.h"
 #include "agentd/mesos_id.h"
 #include "base/mono.h"
+#include "bundles/store_limits.h"
 #include "model/unit_name.h"
 
 #define STUCK_AFTER_USEC (5 * USEC_PER_MIN)
@@ -409,6 +410,11 @@ static int set_expect(void *target, const struct conf_value *v, struct err *e)
         return 0;
 }
 
+static int set_bundles(void *target, const struct conf_value *v, struct err *e)
+{
+        return store_limits_set(&((struct agent_conf *)target)->bundles, v->key, v->value, e);
+}
+
 static int set_log_level(void *target, const struct conf_value *v, struct err *e)
 {
         struct agent_conf *c = target;
@@ -461,6 +467,10 @@ const struct conf_key agent_conf_keys[] = {
         {"Probe",     "",               true,  open_probe},
         {"Probe",     "*",              true,  set_probe},
         {"Log",       "Level",          false, set_log_level},
+        {"Bundles",   "MaxCount",       false, set_bundles},
+        {"Bundles",   "MaxBytes",       false, set_bundles},
+        {"Bundles",   "MaxAge",         false, set_bundles},
+        {"Bundles",   "FreeFloor",      false, set_bundles},
         {NULL,        NULL,             false, note_value},
 };
 /* clang-format on */

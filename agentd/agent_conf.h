@@ -5,6 +5,7 @@
 #include "agentd/master_address.h"
 #include "api/listen_conf.h"
 #include "base/log.h"
+#include "bundles/store.h"
 #include "model/node.h"
 #include "model/report.h"
 #include "probes/probe.h"
@@ -65,6 +66,7 @@ struct agent_conf {
         struct agent_expect *expects; /* sorted by unit once agent_conf_check() has passed */
         size_t n_expects;
         enum log_level log_level;
+        struct store_limits bundles;
         struct agent_place *places;
         size_t n_places;
         uint64_t hash; /* over all that was set, in its order */

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #include "aggregator/aggregator.h"
+#include "aggregator/bundles.h"
 #include "aggregator/figures.h"
 #include "aggregator/peers.h"
 #include "aggregator/sources.h"
@@ -21,7 +22,10 @@
 #include "api/cluster_metrics.h"
 #include "api/listeners.h"
 #include "api/node_forward.h"
+#include "api/v1_bundles.h"
 #include "api/v1_cluster.h"
+#include "api/v1_legacy.h"
+#include "api/v2_bundles.h"
 #include "api/v2_cluster.h"
 #include "api/v2_node.h"
 #include "base/mono.h"
@@ -57,6 +61,10 @@ struct aggregator {
         struct peers *peers;
         struct sources *sources;
         struct tasks *tasks;
+        struct bundles *bundles; /* NULL: there is no place for them */
+        struct bundle_host bundle_host;
+        char bundles_directory[4096];
+        char tls_paths[TLS_FILES][LISTEN_CONF_PATH_MAX]; /* those in force; "": none */
         struct figures *figures;
         struct errands *errands;
         struct cluster_host host;
@@ -154,6 +162,19 @@ static void set_peers(struct aggregator *a)
                         addresses[n++] = node->address;
         }
         peers_set(a->peers, addresses, n);
+        if (a->bundles)
+                bundles_set_peers(a->bundles, addresses, n);
+}
+
+/* Read by other threads: it is there when its first byte is, and never changes then. */
+static void tell_address(struct aggregator *a, const char *address)
+{
+        char *to = a->bundle_host.address;
+
+        if (*to || !*address)
+                return;
+        (void)snprintf(to + 1, sizeof(a->bundle_host.address) - 1, "%s", address + 1);
+        __atomic_store_n(to, *address, __ATOMIC_RELEASE);
 }
 
 static void on_self(void *userdata)
@@ -163,6 +184,7 @@ static void on_self(void *userdata)
 
         log_info("this is %s (%s)", str_or(own->address, "?"), own->node_id);
         sources_set_self(a->sources, own);
+        tell_address(a, own->address);
         on_facts(a);
 }
 
@@ -268,10 +290,17 @@ static void on_tick(void *userdata)
         roster_tick(a->roster, a->conf->forget_agents_usec);
         set_peers(a);
         figures_note(a->figures, a->poller);
+        if (a->bundles)
+                bundles_note(a->bundles);
         if (a->n_ticks++ % FACTS_TICKS == 0)
                 publisher_touch_facts(a->publisher);
         view_confirm(v);
         loop_timer_set(a->tick, now_mono_usec() + TICK_USEC, TICK_SLACK_USEC);
+}
+
+static bool is_idle(const struct aggregator *a)
+{
+        return tasks_is_idle(a->tasks) && (!a->bundles || bundles_is_idle(a->bundles));
 }
 
 /*
@@ -283,7 +312,7 @@ static void leave_when_idle(void *userdata)
         struct aggregator *a = userdata;
         uint64_t now = now_mono_usec();
 
-        if (!tasks_is_idle(a->tasks) && now < a->leave_by_mono_usec)
+        if (!is_idle(a) && now < a->leave_by_mono_usec)
                 loop_timer_set(a->leaving, now + LEAVE_STEP_USEC, 0);
         else
                 loop_quit(a->loop, 0);
@@ -321,6 +350,35 @@ static int use_tls(struct aggregator *a, const struct aggregator_conf *c, struct
         return fetcher_set_tls(a->fetcher, &tls, e);
 }
 
+static char *path_or_null(struct aggregator *a, enum tls_file file)
+{
+        return *a->tls_paths[file] ? a->tls_paths[file] : NULL;
+}
+
+static struct gather_order bundle_limits(struct aggregator *a)
+{
+        const struct bundles_conf *c = &a->conf->bundles;
+
+        return (struct gather_order){
+                .ca_file = path_or_null(a, TLS_CA),
+                .cert_file = path_or_null(a, TLS_CERTIFICATE),
+                .key_file = path_or_null(a, TLS_KEY),
+                .at_once = c->at_once,
+                .bundle_max_bytes = c->bundle_max_bytes,
+                .node_max_bytes = c->node_max_bytes,
+                .free_floor = c->store.floor_bytes,
+                .timeout_usec = c->timeout_usec,
+        };
+}
+
+static void set_bundle_limits(struct aggregator *a)
+{
+        struct gather_order limits = bundle_limits(a);
+
+        if (a->bundles && bundles_set_limits(a->bundles, &a->conf->bundles.store, &limits) < 0)
+                log_warning("out of memory: the limits of bundles stay what they were");
+}
+
 /* What can be refused comes first; what was in force then still is. */
 static int replace_conf(struct aggregator *a, struct aggregator_conf *taken, struct err *e)
 {
@@ -343,6 +401,7 @@ static int replace_conf(struct aggregator *a, struct aggregator_conf *taken, str
                         "Listen=, the files of [TLS] and [Limits] of the new configuration count "
                         "from the next restart on");
         a->conf = taken;
+        set_bundle_limits(a);
         log_set_level(taken->log_level);
         aggregator_conf_free(old);
         publisher_touch_facts(a->publisher);
@@ -385,18 +444,18 @@ static void raise_limit(void)
         }
 }
 
-static const char *state_file(char path[static 4096])
+static const char *state_path(char path[static 4096], const char *name)
 {
         const char *directory = getenv("STATE_DIRECTORY");
         const char *home = getenv("XDG_STATE_HOME");
 
         if (directory)
-                (void)snprintf(path, 4096, "%.*s/nodes.json", (int)strcspn(directory, ":"),
-                               directory);
+                (void)snprintf(path, 4096, "%.*s/%s", (int)strcspn(directory, ":"), directory,
+                               name);
         else if (geteuid() == 0)
-                (void)snprintf(path, 4096, STATE_DIRECTORY "/nodes.json");
+                (void)snprintf(path, 4096, STATE_DIRECTORY "/%s", name);
         else if (home)
-                (void)snprintf(path, 4096, "%s/diag/nodes.json", home);
+                (void)snprintf(path, 4096, "%s/diag/%s", home, name);
         else
                 return NULL;
         return path;
@@ -447,7 +506,7 @@ static int new_nodes(struct aggregator *a)
         if (k >= 0)
                 k = publisher_new(&a->publisher, &q);
         if (k >= 0)
-                k = memory_new(&a->memory, a->loop, state_file(path), a->roster);
+                k = memory_new(&a->memory, a->loop, state_path(path, "nodes.json"), a->roster);
         return k;
 }
 
@@ -498,6 +557,48 @@ static int new_tasks(struct aggregator *a)
         return k < 0 ? k : errands_new(&a->errands, a->loop, a->parked);
 }
 
+/* A directory that cannot be had costs bundles, and nothing else. */
+static void new_bundles(struct aggregator *a)
+{
+        struct bundles_options options = {
+                .loop = a->loop,
+                .fetcher = a->fetcher,
+                .view = publisher_view(a->publisher),
+                .where =
+                        {
+                                .self = a->self,
+                                .agent_socket =
+                                        str_or(a->conf->agent_socket, AGGREGATOR_AGENT_SOCKET),
+                                .tls = listen_conf_tls(&a->conf->server) != NULL,
+                                .port_master = a->conf->port_master,
+                                .port_agent = a->conf->port_agent,
+                                },
+                .port_peer = a->conf->port_peer,
+                .directory = a->bundles_directory,
+                .store = a->conf->bundles.store,
+        };
+        struct err e = {0};
+
+        for (int i = 0; options.where.tls && i < TLS_FILES; i++)
+                (void)listen_conf_tls_path(&a->conf->server, (enum tls_file)i, a->tls_paths[i]);
+        options.gather = bundle_limits(a);
+        if (!state_path(a->bundles_directory, "bundles"))
+                log_warning("no bundles: there is neither $STATE_DIRECTORY nor $XDG_STATE_HOME");
+        else if (bundles_new(&a->bundles, &options, &e) < 0)
+                log_warning("no bundles: %s", e.text);
+        a->bundle_host = (struct bundle_host){
+                .errands = a->errands,
+                .ops = a->bundles ? &bundles_ops : NULL,
+                .userdata = a->bundles,
+                .cluster = true,
+                .port = a->conf->port_peer ? a->conf->port_peer : AGGREGATOR_PORT,
+                .directory = a->bundles_directory,
+        };
+        tell_address(a, self_get(a->self)->address);
+        /* What is remembered is known before anybody can ask for a bundle of it. */
+        publisher_now(a->publisher);
+}
+
 static int start(struct aggregator *a, struct err *e)
 {
         static const struct {
@@ -520,6 +621,8 @@ static int start(struct aggregator *a, struct err *e)
                 k = new_surroundings(a, e);
         if (k >= 0)
                 k = new_tasks(a);
+        if (k >= 0)
+                new_bundles(a);
         if (k >= 0)
                 k = loop_timer_new(&a->tick, a->loop, on_tick, a);
         if (k >= 0)
@@ -561,9 +664,13 @@ struct aggregator *aggregator_free(struct aggregator *a)
                 return NULL;
         /* Tasks first: requests that wait for them are answered before the server stops. */
         tasks_free(a->tasks);
+        if (a->bundles)
+                bundles_stop(a->bundles);
         server_free(a->server);
         errands_free(a->errands);
         listeners_done(&a->listeners);
+        bundles_free(a->bundles);
+        a->bundles = NULL;
         memory_free(a->memory);
         a->memory = NULL;
         sources_free(a->sources);
@@ -604,19 +711,27 @@ static void abandon_task(void *userdata, struct errand *e, struct cluster_task *
 static const struct cluster_ops cluster_ops = {.begin = begin_task, .abandoned = abandon_task};
 
 static const struct route *const tables[] = {
-        v1_cluster_routes,
-        v2_cluster_routes,
-        v2_nodes_routes,
-        v2_units_routes,
-        node_forward_routes,
-        cluster_metrics_routes,
-        NULL,
+        v1_cluster_routes,      v2_cluster_routes,
+        v2_nodes_routes,        v2_units_routes,
+        v2_bundle_routes,       v1_cluster_bundle_routes,
+        v1_legacy_routes,       node_forward_routes,
+        cluster_metrics_routes, NULL,
 };
 static const struct router router = {
         .tables = tables,
         .aliases = v2_aliases,
         .json_errors_below = "/system/health/v2",
 };
+
+/* Any thread. */
+static void write_figures(void *userdata, struct buf *out)
+{
+        struct aggregator *a = userdata;
+
+        figures_write(a->figures, out);
+        if (a->bundles)
+                bundles_write(a->bundles, out);
+}
 
 /* Every request that is forwarded waits, too; and whoever watches a cluster does so from a front door. */
 static struct server_limits limits(const struct aggregator_conf *c)
@@ -641,13 +756,14 @@ static int new_server(struct aggregator *a, struct err *e)
         int k = server_new(&a->server, &options, e);
 
         a->host = (struct cluster_host){
+                .bundles = &a->bundle_host,
                 .view = publisher_view(a->publisher),
                 .errands = a->errands,
                 .server = a->server,
                 .ops = &cluster_ops,
                 .userdata = a,
-                .write_metrics = figures_write,
-                .metrics_userdata = a->figures,
+                .write_metrics = write_figures,
+                .metrics_userdata = a,
         };
         return k;
 }

@@ -331,6 +331,11 @@ static int set_dns(void *target, const struct conf_value *v, struct err *e)
         return replace(&((struct aggregator_conf *)target)->dns_name, v->value);
 }
 
+static int set_bundles(void *target, const struct conf_value *v, struct err *e)
+{
+        return bundles_conf_set(&((struct aggregator_conf *)target)->bundles, v, e);
+}
+
 /* clang-format off */
 const struct conf_key aggregator_conf_keys[] = {
         {"Cluster",   "Name",              false, set_name},
@@ -359,6 +364,7 @@ const struct conf_key aggregator_conf_keys[] = {
         {"DNS",       "Name",              false, set_dns},
         {"DNS",       "Interval",          false, set_interval},
         {"Log",       "Level",             false, set_log_level},
+        BUNDLES_CONF_KEYS(set_bundles),
         LISTEN_CONF_KEYS,
         {0},
 };

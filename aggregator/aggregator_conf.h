@@ -2,6 +2,7 @@
 
 /* diag-aggregatord.conf(5): defaults, then the file and its drop-ins, then the command line. */
 
+#include "aggregator/bundles_conf.h"
 #include "aggregator/discovery.h"
 #include "api/listen_conf.h"
 #include "base/log.h"
@@ -40,6 +41,7 @@ struct aggregator_conf {
         char *exhibitor_url, *dns_name; /* NULL: not used */
         uint64_t mesos_interval_usec, exhibitor_interval_usec, dns_interval_usec;
 
+        struct bundles_conf bundles;
         enum log_level log_level;
 };
 

@@ -46,6 +46,8 @@ struct bundle_task {
                 char *address, *error;
         } * silent;
         size_t n_silent;
+        char **masters; /* LIST of a cluster: addresses of those that were asked, and answered; owned */
+        size_t n_masters;
 
         char *text; /* owned */
         size_t n_text;
@@ -56,6 +58,13 @@ struct bundle_task {
         uint64_t from, n;      /* FILE as a stream: which bytes come; status is 200 or 206 */
         uint64_t mtime_usec;
         char file_name[BUNDLE_ID_MAX + 16]; /* "ID.tar.zst" */
+
+        /*
+         * COLLECT of ONE: to be told how it ended, and have all of it as @text, if it is short; else @stream. @text
+         * is there, too, when it failed: what came before.
+         */
+        bool hold;
+        bool optional; /* its failure is none; for whoever asks, not for the host */
 };
 
 struct bundle_ops {

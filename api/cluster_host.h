@@ -5,6 +5,7 @@
  * from the published view they hand to the loop as a task: it asks other machines, and ends later.
  */
 
+#include "api/bundle_host.h"
 #include "api/errand.h"
 #include "api/view.h"
 
@@ -45,6 +46,8 @@ struct cluster_ops {
 };
 
 struct cluster_host {
+        const struct bundle_host
+                *bundles; /* first: api/bundle_answer.h; NULL, or without ops: none are made */
         struct view *view;
         struct errands *errands;
         struct server *server;

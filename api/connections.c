@@ -305,6 +305,7 @@ static uint64_t phase_usec(const struct connections *cs, enum connection_phase p
         case CONNECTION_REQUEST:
                 return cs->limits.request_usec;
         case CONNECTION_PAUSED:
+        case CONNECTION_FLOWING:
         default:
                 return USEC_INFINITY;
         }

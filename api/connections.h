@@ -20,6 +20,7 @@ enum connection_phase {
         CONNECTION_HEAD,       /* new, and has not asked for anything yet */
         CONNECTION_IDLE,       /* between two requests */
         CONNECTION_REQUEST,    /* a request is sent to us, or an answer is taken from us */
+        CONNECTION_FLOWING, /* an answer that may be long; libmicrohttpd sees whether it goes on: no deadline */
 };
 
 struct connections_limits {

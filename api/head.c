@@ -97,6 +97,26 @@ static void on_prefer(struct head *h, const char *value)
         value_join(&h->prefer, value);
 }
 
+static void on_range(struct head *h, const char *value)
+{
+        value_join(&h->range, value);
+}
+
+static void on_if_range(struct head *h, const char *value)
+{
+        value_join(&h->if_range, value);
+}
+
+static void on_if_modified_since(struct head *h, const char *value)
+{
+        value_join(&h->if_modified_since, value);
+}
+
+static void on_accept(struct head *h, const char *value)
+{
+        value_join(&h->accept, value);
+}
+
 static void on_diag_caller(struct head *h, const char *value)
 {
         h->n_diag_caller++;
@@ -121,6 +141,10 @@ static const struct {
         {"Prefer",            on_prefer           },
         {"Accept-Encoding",   on_accept_encoding  },
         {"Diag-Caller",       on_diag_caller      },
+        {"Range",             on_range            },
+        {"If-Range",          on_if_range         },
+        {"If-Modified-Since", on_if_modified_since},
+        {"Accept",            on_accept           },
 };
 
 void head_init(struct head *h, const char *version)

@@ -34,7 +34,9 @@ struct head {
         unsigned n_host, n_content_length, n_transfer_encoding;
         bool bad_name, bad_value, bad_host, unknown_coding;
         uint64_t content_length;
-        struct head_value host, origin, content_type, if_none_match, prefer, accept_encoding;
+        struct head_value host, origin, content_type, if_none_match, prefer, accept,
+                accept_encoding;
+        struct head_value range, if_range, if_modified_since; /* api/reply.h: reply_file() */
         struct head_value diag_caller; /* api/authority.h; worth nothing when there are several */
         unsigned n_diag_caller;
         const char *next, *end; /* of the bytes; borrowed. Accounted for so far, and all. */

@@ -302,6 +302,17 @@ static int load_tls_files(struct tls_conf *t, const char *const paths[static TLS
         return err_set(e, k, "[TLS]: %s", t->fault.text);
 }
 
+char *listen_conf_tls_path(const struct listen_conf *c, enum tls_file file,
+                           char buf[static LISTEN_CONF_PATH_MAX])
+{
+        if (c->tls.paths[file])
+                (void)snprintf(buf, LISTEN_CONF_PATH_MAX, "%s", c->tls.paths[file]);
+        else
+                (void)snprintf(buf, LISTEN_CONF_PATH_MAX, "%s/%s", c->tls.directory,
+                               tls_files[file].file);
+        return buf;
+}
+
 static int load_tls(struct listen_conf *c, struct err *e)
 {
         const char *paths[TLS_FILES];

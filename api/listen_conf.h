@@ -85,5 +85,10 @@ int listen_conf_check(struct listen_conf *c, const char *name, struct err *e);
 /** listen_conf_tls() - of one that was checked; NULL: TLS is not in force. The one who asks others needs it, too. */
 const struct tls_files *listen_conf_tls(const struct listen_conf *c);
 
+/** listen_conf_tls_path() - of one of its files, named or not: for a program that reads them itself. @buf is returned. */
+#define LISTEN_CONF_PATH_MAX 4096
+char *listen_conf_tls_path(const struct listen_conf *c, enum tls_file file,
+                           char buf[static LISTEN_CONF_PATH_MAX]);
+
 /** listen_conf_same_listeners() - is there nothing in it that counts only from the next start on? */
 bool listen_conf_same_listeners(const struct listen_conf *a, const struct listen_conf *b);

@@ -14,6 +14,7 @@
 /** The first answer after a start is held until systemd has been asked, but not for ever. */
 #define NODE_FIRST_ANSWER_USEC (UINT64_C(2) * 1000000)
 
+struct bundle_host;
 struct server;
 
 /** What requests may have the node daemon do. Called on the loop, as errands. */
@@ -30,6 +31,7 @@ struct node_ops {
 
 /** What the node daemon's handlers know: request->host. All outlives the server. */
 struct node_host {
+        const struct bundle_host *bundles; /* first: handlers that serve both daemons ask for it */
         struct feed *feed;
         struct errands *errands;
         struct server *server; /* for what it counts */

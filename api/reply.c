@@ -15,6 +15,9 @@ void reply_done(struct reply *r)
         blob_unref(r->body);
         blob_unref(r->tail);
         rope_unref(r->rope);
+        stream_free(r->stream);
+        if (r->file.is_body)
+                close(r->file.fd);
         *r = (struct reply){};
 }
 
@@ -67,6 +70,15 @@ int reply_rope(struct reply *r, unsigned status, const char *content_type, struc
         return 0;
 }
 
+int reply_stream(struct reply *r, unsigned status, const char *content_type, struct stream *taken)
+{
+        if (!taken)
+                return -ENOMEM;
+        begin_body(r, status, content_type);
+        r->stream = taken;
+        return 0;
+}
+
 void reply_may_encode(struct reply *r)
 {
         r->may_encode = true;
@@ -97,7 +109,13 @@ static uint64_t size_of(const struct blob *b)
 
 uint64_t reply_size(const struct reply *r)
 {
-        return size_of(r->body) + size_of(r->tail) + (r->rope ? rope_size(r->rope) : 0);
+        uint64_t n = size_of(r->body) + size_of(r->tail) + (r->rope ? rope_size(r->rope) : 0);
+
+        if (r->file.is_body)
+                n += r->file.n_bytes;
+        if (r->stream && stream_size(r->stream) != STREAM_LENGTH_UNKNOWN)
+                n += stream_size(r->stream);
+        return n;
 }
 
 uint64_t reply_own_size(const struct reply *r)

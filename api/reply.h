@@ -14,10 +14,16 @@
 struct reply {
         unsigned status; /* 0: nothing was answered yet */
         const char *content_type;
-        struct blob *body; /* owned; NULL: empty */
-        struct blob *tail; /* owned; the rest of the body; NULL: none */
-        struct rope *rope; /* owned; the body in place of these two; NULL: none */
-        bool may_encode;   /* see reply_may_encode() */
+        struct blob *body;     /* owned; NULL: empty */
+        struct blob *tail;     /* owned; the rest of the body; NULL: none */
+        struct rope *rope;     /* owned; the body in place of these two; NULL: none */
+        struct stream *stream; /* likewise */
+        struct {               /* likewise */
+                bool is_body;
+                int fd; /* owned */
+                uint64_t from, n_bytes;
+        } file;
+        bool may_encode; /* see reply_may_encode() */
         struct {
                 const char *name; /* static */
                 char value[256];
@@ -59,7 +65,7 @@ void reply_may_encode(struct reply *r);
 struct reply_file {
         const char *content_type;
         const char *name; /* for Content-Disposition: attachment; NULL: not said */
-        int fd;           /* a regular file; taken, also on failure */
+        int fd;           /* a regular file; taken, also on failure; -1: memory was out for it */
         uint64_t n_bytes;
         uint64_t mtime_usec; /* Last-Modified; 0: none */
         const char *etag;    /* strong, without quotes; NULL: none */
@@ -76,7 +82,7 @@ int reply_file(const struct request *q, struct reply *r, const struct reply_file
 /** reply_stream() - @taken is the reply's now */
 int reply_stream(struct reply *r, unsigned status, const char *content_type, struct stream *taken);
 
-/** reply_size() - bytes of the body */
+/** reply_size() - bytes of the body; of a stream, as far as that is known: else 0 */
 uint64_t reply_size(const struct reply *r);
 
 /** reply_own_size() - bytes of memory that nobody but this reply has; the blobs of a rope are others' */

@@ -22,7 +22,8 @@ struct request {
         size_t n_args;
 
         /* The header fields that mean something to us; NULL when absent. Repeated ones are joined by ", ". */
-        const char *if_none_match, *prefer;
+        const char *if_none_match, *prefer, *accept;
+        const char *range, *if_range, *if_modified_since; /* reply_file() reads them */
 
         const char *content_type; /* of the body; NULL when absent */
         const char *body;         /* whole, ends with a NUL that is not counted; "" without one */

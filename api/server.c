@@ -7,8 +7,8 @@
  * everything else.)
  *
  * A handler that wants to wait has its connection suspended, and the last callback comes again when
- * parked.c says so. libmicrohttpd aborts the process when it is stopped with a suspended connection,
- * hence the two counters.
+ * parked.c says so; so is one whose answer comes from a pipe that is dry, until stream.c says so. libmicrohttpd
+ * aborts the process when it is stopped with a suspended connection, hence the two counters.
  */
 
 #include <assert.h>
@@ -58,6 +58,7 @@ struct server {
         struct server_options options;
         struct gate *gate;
         struct connections *connections;
+        struct streams *streams;
         struct acceptor *acceptor;
         const struct tls_files *tls_files; /* borrowed while listeners are opened */
         bool speaks_tls;
@@ -113,7 +114,8 @@ struct client {
         struct errand *errand;
         struct reply reply;
         uint64_t n_answer_bytes;
-        uint64_t n_held_bytes; /* of the answer: see struct server */
+        uint64_t n_streamed_bytes; /* of an answer whose length nobody knew */
+        uint64_t n_held_bytes;     /* of the answer: see struct server */
         struct parked_entry parked;
 };
 
@@ -178,6 +180,53 @@ static struct MHD_Response *response_with_parts(struct reply *r)
         return response;
 }
 
+/* A body that comes while it is sent. */
+
+static void stream_on_resume(void *userdata)
+{
+        struct client *c = userdata;
+        struct server *s = c->endpoint->server; /* @c may be gone when it has been resumed */
+
+        connections_unwatch(s->connections, &c->connection);
+        connection_enter(s->connections, &c->connection, CONNECTION_FLOWING);
+        MHD_resume_connection(c->mhd);
+        server_count(s, &s->n_suspended, -1);
+}
+
+/* Suspend first, as client_park() does it. When it must not wait it is resumed, and read again, at once. */
+static void client_wait_for_stream(struct client *c)
+{
+        struct server *s = c->endpoint->server;
+
+        connection_enter(s->connections, &c->connection, CONNECTION_PAUSED);
+        server_count(s, &s->n_suspended, 1);
+        connections_watch(s->connections, &c->connection);
+        MHD_suspend_connection(c->mhd);
+        if (!streams_wait(s->streams, c->reply.stream, stream_on_resume, c))
+                stream_on_resume(c);
+}
+
+static ssize_t read_stream(void *client, _unused_ uint64_t offset, char *block, size_t n)
+{
+        struct client *c = client;
+        size_t n_read;
+
+        if (atomic_load(&c->endpoint->server->stopping))
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+        switch (stream_read(c->reply.stream, block, n, &n_read)) {
+        case STREAM_BYTES:
+                c->n_streamed_bytes += n_read;
+                return (ssize_t)n_read;
+        case STREAM_DRY:
+                client_wait_for_stream(c);
+                return 0;
+        case STREAM_ENDED:
+                return MHD_CONTENT_READER_END_OF_STREAM;
+        default:
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+        }
+}
+
 /* Somebody who reads a rope. */
 struct rope_reader {
         struct rope *rope;
@@ -223,12 +272,43 @@ static struct MHD_Response *response_with_rope(struct reply *r)
         return response;
 }
 
-/* The body is the blobs' bytes, without a copy; the response holds the references now. */
-static struct MHD_Response *response_with_body(struct reply *r)
+/* By sendfile(2), but over TLS. An empty one has no bytes that could be asked for. */
+static struct MHD_Response *response_with_file(struct reply *r)
 {
-        static char nothing[1];
         struct MHD_Response *response;
 
+        response =
+                MHD_create_response_from_fd_at_offset64(r->file.n_bytes, r->file.fd, r->file.from);
+        r->file.is_body = !response; /* the descriptor is the response's now */
+        return response;
+}
+
+/* The stream stays the reply's: it is closed when the exchange ends, which is before the response is gone. */
+static struct MHD_Response *response_with_stream(struct client *c)
+{
+        uint64_t n = stream_size(c->reply.stream);
+
+        return MHD_create_response_from_callback(n == STREAM_LENGTH_UNKNOWN ? MHD_SIZE_UNKNOWN : n,
+                                                 SERVER_STREAM_BLOCK_BYTES, read_stream, c, NULL);
+}
+
+/* The library (0.9.75) ends even the chunks that it did not send, because HEAD wants none. */
+static bool client_wants_no_chunk(const struct client *c)
+{
+        return c->wants_no_body && stream_size(c->reply.stream) == STREAM_LENGTH_UNKNOWN;
+}
+
+/* The body is the blobs' bytes, without a copy; the response holds the references now. */
+static struct MHD_Response *response_with_body(struct client *c)
+{
+        static char nothing[1];
+        struct reply *r = &c->reply;
+        struct MHD_Response *response;
+
+        if (r->stream && !client_wants_no_chunk(c))
+                return response_with_stream(c);
+        if (r->file.is_body && r->file.n_bytes > 0)
+                return response_with_file(r);
         if (r->rope)
                 return response_with_rope(r);
         if (r->tail)
@@ -249,9 +329,10 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
                 (void)MHD_add_response_header(response, name, value);
 }
 
-static struct MHD_Response *response_new(struct reply *r, const char *product)
+static struct MHD_Response *response_new(struct client *c, const char *product)
 {
-        struct MHD_Response *response = response_with_body(r);
+        struct MHD_Response *response = response_with_body(c);
+        const struct reply *r = &c->reply;
 
         if (!response)
                 return NULL;
@@ -288,8 +369,12 @@ static bool client_hold_bytes(struct client *c, uint64_t n)
 
 static void client_hold_answer(struct client *c)
 {
-        uint64_t n_block = c->reply.rope ? SERVER_ROPE_BLOCK_BYTES : 0;
+        uint64_t n_block = 0;
 
+        if (c->reply.rope)
+                n_block = SERVER_ROPE_BLOCK_BYTES;
+        else if (c->reply.stream)
+                n_block = SERVER_STREAM_BLOCK_BYTES;
         if (client_hold_bytes(c, reply_own_size(&c->reply) + n_block))
                 return;
         server_count_refusal(&c->endpoint->server->counters, SERVER_REFUSAL_BUSY);
@@ -300,10 +385,19 @@ static void client_hold_answer(struct client *c)
                 reply_empty(&c->reply, 500);
 }
 
+/* What may be long takes as long as it takes, if only it goes on. */
+static enum connection_phase client_answer_phase(const struct client *c)
+{
+        if (c->reply.stream || c->reply.file.is_body)
+                return CONNECTION_FLOWING;
+        return CONNECTION_REQUEST;
+}
+
 /* MHD_NO, here and below: libmicrohttpd hangs up. */
 static enum MHD_Result client_send(struct client *c)
 {
         struct server *s = c->endpoint->server;
+        enum connection_phase phase;
         struct MHD_Response *response;
         uint64_t n_bytes;
         enum MHD_Result r;
@@ -311,15 +405,16 @@ static enum MHD_Result client_send(struct client *c)
         reply_encode(&c->reply, head_value(&c->head.accept_encoding));
         client_hold_answer(c);
         n_bytes = reply_size(&c->reply);
+        phase = client_answer_phase(c);
         server_count_answer(&s->counters, c->reply.status);
-        response = response_new(&c->reply, s->options.product);
+        response = response_new(c, s->options.product);
         if (!response)
                 return MHD_NO;
         /* The next request is for the next server, or there will be none, or nobody knows where it begins. */
         if (atomic_load(&s->stopping) || parked_has_hung_up(s->options.parked, &c->parked) ||
             c->head.n_transfer_encoding > 0)
                 add_header(response, "Connection", "close");
-        connection_enter(s->connections, &c->connection, CONNECTION_REQUEST);
+        connection_enter(s->connections, &c->connection, phase);
         c->n_answer_bytes = c->wants_no_body ? 0 : n_bytes;
         r = MHD_queue_response(c->mhd, c->reply.status, response);
         MHD_destroy_response(response); /* that is, our reference */
@@ -343,7 +438,12 @@ static void client_on_hung_up(struct connection *connection)
 {
         struct client *c = CONTAINER_OF(connection, struct client, connection);
 
-        parked_hang_up(c->endpoint->server->options.parked, &c->parked);
+        struct server *s = c->endpoint->server;
+
+        if (c->reply.stream) /* it waits for bytes, and not in parked.c */
+                streams_hang_up(s->streams, c->reply.stream);
+        else
+                parked_hang_up(s->options.parked, &c->parked);
 }
 
 static enum parked_share share_of(const struct authority_verdict *v)
@@ -513,6 +613,10 @@ static void client_make_request(struct client *c, const char *method)
                 .n_args = m->n_args,
                 .if_none_match = head_value(&c->head.if_none_match),
                 .prefer = head_value(&c->head.prefer),
+                .accept = head_value(&c->head.accept),
+                .range = head_value(&c->head.range),
+                .if_range = head_value(&c->head.if_range),
+                .if_modified_since = head_value(&c->head.if_modified_since),
                 .content_type = head_value(&c->head.content_type),
                 .body = buf_cstr(&c->body),
                 .n_body = c->body.n,
@@ -753,7 +857,7 @@ static void client_end_exchange(struct client *c)
 
         reply_done(&c->reply);
         atomic_fetch_sub(&s->n_held_bytes, c->n_held_bytes);
-        c->n_held_bytes = 0;
+        c->n_held_bytes = c->n_streamed_bytes = 0;
         buf_done(&c->body);
         c->body = (struct buf){};
         c->errand = errand_unref(c->errand);
@@ -777,7 +881,8 @@ static void on_completed(void *userdata, struct MHD_Connection *mhd, void **exch
         if (!c)
                 return;
         if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-                server_count_bytes(&c->endpoint->server->counters, c->n_answer_bytes);
+                server_count_bytes(&c->endpoint->server->counters,
+                                   c->n_answer_bytes > 0 ? c->n_answer_bytes : c->n_streamed_bytes);
         client_end_exchange(c);
 }
 
@@ -1071,6 +1176,8 @@ static int server_start_threads(struct server *s)
         };
         int r = connections_new(&s->connections, &limits, client_on_hung_up);
 
+        if (r >= 0)
+                r = streams_new(&s->streams);
         return r < 0 ? r : acceptor_new(&s->acceptor, &ops);
 }
 
@@ -1363,6 +1470,7 @@ struct server *server_free(struct server *s)
                 listener_close(&s->endpoints[i].listener);
         if (s->n_endpoints > 0) {
                 parked_close(s->options.parked);
+                streams_close(s->streams);
                 server_wait_answered(s);
                 connections_shutdown(s->connections);
                 (void)connections_wait_none(s->connections,
@@ -1371,6 +1479,7 @@ struct server *server_free(struct server *s)
         }
         acceptor_free(s->acceptor);
         connections_free(s->connections);
+        streams_free(s->streams);
         gate_free(s->gate);
         pthread_cond_destroy(&s->quieter);
         pthread_mutex_destroy(&s->lock);

@@ -22,6 +22,10 @@
  * (shutdown(2)), which cannot be told from that: he gets what he would get at the end of his time, and the
  * connection ends. Requests for a change go on, and are answered when they have ended.
  *
+ * A file and a stream take as long as they take: of these only a reader who stands still is hung up on, by the
+ * library's clock of inactivity (which is the longer one of the idle and the request's time). A stream that is not
+ * written is its own affair (api/stream.h).
+ *
  * An answer stays in memory until its reader has taken it, which he may put off for a minute. What many
  * read is there once; of answers that were made for one request there may be so many bytes, and who
  * would exceed them gets 503 instead, with Retry-After. Answers of up to SERVER_ANSWER_SMALL_BYTES are always
@@ -54,6 +58,7 @@
 #define SERVER_ANSWER_SMALL_BYTES 4096u
 #define SERVER_SEND_BYTES         65536
 #define SERVER_ROPE_BLOCK_BYTES   65536
+#define SERVER_STREAM_BLOCK_BYTES 32768
 
 #define SERVER_CONNECTION_BYTES 32768u /* request line and headers */
 #define SERVER_BODY_BYTES_MAX   65536u

@@ -48,7 +48,7 @@ _CONTENT = _map_of(_object("schema", schema=_SCHEMA, example={}))
 _OPERATION = _object("operationId x-class summary responses", operationId=_TEXT, summary=_TEXT, responses=_RESPONSES,
                      requestBody=_object("content", required={"const": True}, content=_CONTENT),
                      **{"x-class": {"enum": ["health", "read", "operate"]}})
-_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION, put=_OPERATION,
+_PATH = _or_ref(_object("summary", summary=_TEXT, description=_TEXT, get=_OPERATION, head=_OPERATION, put=_OPERATION, post=_OPERATION,
                         delete=_OPERATION, parameters={"type": "array", "items": _PARAMETER}))
 _METRIC = {"type": "array", "prefixItems": [{"enum": ["gauge", "counter", "histogram"]}], "minItems": 1, "items": _TEXT}
 # As much of OpenAPI 3.1 as the documents use; whatever else turns up there is most likely a slip.

@@ -25,7 +25,8 @@ from tap import test
 V1, V2, ALIAS = "/system/health/v1", "/system/health/v2/node", "/system/health/v1/v2/node"
 COMPONENTS, MAINTENANCE = V2 + "/components", V2 + "/maintenance"
 SPELLINGS = [V1, V2, V2 + "?fields=full", V2 + "?fields=health", ALIAS, ALIAS + "?fields=health"]
-DOCUMENT = Document("docs/openapi.yaml", lambda path: path.replace("{name}", "good.service"))
+NAMES = {"{name}": "good.service", "{provider}": "units", "{entity}": "good.service", "{id}": "some"}
+DOCUMENT = Document("docs/openapi.yaml", lambda path: re.sub(r"{\w+}", lambda name: NAMES[name[0]], path))
 ask, check, operations, url_of = DOCUMENT.ask, DOCUMENT.check, DOCUMENT.operations, DOCUMENT.url_of
 
 
@@ -424,7 +425,9 @@ def answers_every_operation(node):
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             body = json.dumps(content["example"]) if content else None
             answer = ask(node, url_of(path), method, {"Content-Type": "application/json"} if body else {}, body)
-            assert answer.status == (200 if operation else 405), (method, path, answer)
+            # Here nobody starts collectors; and a bundle is there only once it was made.
+            well = [503] if re.search("/node/collect|/v1/logs", path) else [200, 404, 410] if "{id}" in path else [200]
+            assert answer.status in (well if operation else [405]), (method, path, answer)
 
 
 @test

@@ -1,6 +1,7 @@
 /* It takes diag-agentd.conf, says what is wrong in it, and guards the open door. */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "agentd/agent_conf.h"
@@ -67,6 +68,13 @@ static void write_rest(struct buf *b, const struct agent_conf *c)
         buf_printf(b, " level=%s", level_word(c->log_level));
 }
 
+static void write_bundles(struct buf *b, const struct agent_conf *c)
+{
+        buf_printf(b, "%zu %" PRIu64 " %" PRIu64 " %" PRIu64, c->bundles.n_max,
+                   c->bundles.bytes_max, c->bundles.age_max_usec / USEC_PER_SEC,
+                   c->bundles.floor_bytes);
+}
+
 #define AGENT "role=agent target=- units= address=- command=- hostname=-"
 #define REST  "stuck=300s given=0 starting=0 expect= level=info"
 
@@ -93,6 +101,12 @@ static const struct {
          AGENT, write_agent},
         {"[Agent]\nUnit=a.service\nUnit=\nUnit=b.service\n",
          "role=agent target=- units=b.service address=- command=- hostname=-", write_agent},
+        {"", "0 0 0 0", write_bundles}, /* the store's defaults */
+        {"[Bundles]\nMaxCount=7\nMaxBytes=2G\nMaxAge=2d\nFreeFloor=1500\n", "7 2147483648 172800 1500",
+         write_bundles},
+        {"[Bundles]\nMaxBytes=3K\nFreeFloor=1T\n", "0 3072 0 1099511627776", write_bundles},
+        {"[Bundles]\nMaxCount=7\nMaxBytes=2G\nMaxAge=2d\nFreeFloor=1M\nMaxCount=\nMaxBytes=\nMaxAge=\n"
+         "FreeFloor=\n", "0 0 0 0", write_bundles},
         {"", "", write_masters},
         {"[Agent]\nMasters=10.0.0.1 10.0.0.2:80\t m3.example.com\nMasters=2001:db8::1 [::1]:80\n",
          "10.0.0.1:1050 10.0.0.2:80 m3.example.com:1050 [2001:db8::1]:1050 [::1]:80", write_masters},
@@ -157,6 +171,15 @@ static const struct {
          "f:2: Expect: 'bliss' is none of auto, running, optional, off\n"},
         {"[Log]\nLevel=loud\n",
          "f:2: Level: 'loud' is none of error, warning, notice, info, debug\n"},
+        {"[Bundles]\nMaxCount=0\n", "f:2: MaxCount: '0' is no number from 1 to 1000\n"},
+        {"[Bundles]\nMaxBytes=0\n", "f:2: MaxBytes: '0' is no size: 500M, 8G\n"},
+        {"[Bundles]\nMaxBytes=5MB\n", "f:2: MaxBytes: '5MB' is no size: 500M, 8G\n"},
+        {"[Bundles]\nMaxBytes=M\n", "f:2: MaxBytes: 'M' is no size: 500M, 8G\n"},
+        {"[Bundles]\nMaxBytes=-1\n", "f:2: MaxBytes: '-1' is no size: 500M, 8G\n"},
+        {"[Bundles]\nFreeFloor=99999T\n", "f:2: FreeFloor: '99999T' is no size: 500M, 8G\n"},
+        {"[Bundles]\nMaxAge=1ms\n",
+         "f:2: MaxAge: '1ms' is no time of at least a second: 12h, 14d\n"},
+        {"[Bundles]\nMax=1\n", "f:2: unknown key Max in section [Bundles]\n"},
         {"[Agent]\nMesosUrl=leader.mesos\n",
          "f:2: MesosUrl: 'leader.mesos' is no URL of Mesos (http://…), nor 'off'\n"},
         {"[Agent]\nMasters=10.0.0.1 http://a\n",

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -60,6 +61,20 @@ static int handle_parts(_unused_ const struct request *q, struct reply *r)
         return reply_blobs(r, 200, "application/json", blob_ref(big), blob_new_take(&b));
 }
 
+static int stream_fd = -1; /* the writing end of the latest one */
+
+static int handle_stream(_unused_ const struct request *q, struct reply *r)
+{
+        struct stream *s = NULL;
+        int fds[2];
+
+        ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+        stream_fd = fds[1];
+        ck_assert_int_eq(stream_new(&s, fds[0], BIG_BYTES, USEC_INFINITY, 0, NULL, NULL), 0);
+        sem_post(&handler_ran);
+        return reply_stream(r, 200, "application/octet-stream", s);
+}
+
 static int handle_wait(const struct request *q, struct reply *r)
 {
         sem_post(&handler_ran);
@@ -75,7 +90,8 @@ static const struct route routes[] = {
         {"GET", "/big",        handle_big          },
         {"GET",        "/parts",        handle_parts   },
         {"GET",      "/wait",      handle_wait        },
-        {NULL,       NULL,         NULL       },
+        {"GET",       "/stream",         handle_stream      },
+        {NULL,     NULL,    NULL    },
 };
 static const struct route *const tables[] = {routes, NULL};
 static const struct router router = {tables, NULL};
@@ -537,6 +553,58 @@ START_TEST(sends_large_bodies)
 }
 END_TEST
 
+/* A few records at a time, with the pipe dry in between; then one that its reader leaves. */
+START_TEST(streams)
+{
+        static struct wire w;
+        struct pollfd p = {0};
+
+        if (!start("0.0.0.0"))
+                return;
+        ck_assert_int_eq(wire_open_tls(&w, &node), 0);
+        wire_puts(&w, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        wait_for_handler();
+        while (!memmem(w.data, w.n, "\r\n\r\n", 4))
+                ck_assert(wire_receive(&w));
+        w.n = 0;
+        for (size_t n = 0; n < BIG_BYTES; n += BIG_BYTES / 8) {
+                ck_assert_int_eq(write(stream_fd, (char *)blob_data(big) + n, BIG_BYTES / 8),
+                                 BIG_BYTES / 8);
+                while (w.n < n + BIG_BYTES / 8)
+                        ck_assert(wire_receive(&w));
+        }
+        close(stream_fd);
+        ck_assert_int_eq(memcmp(w.data, blob_data(big), BIG_BYTES), 0);
+        w.n = 0;
+        wire_puts(&w, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        wait_for_handler();
+        wire_close(&w);
+        p.fd = stream_fd;
+        ck_assert_int_eq(poll(&p, 1, PATIENCE_SECONDS * 1000), 1);
+        ck_assert_int_ne(p.revents & POLLERR, 0);
+        close(stream_fd);
+        stop();
+}
+END_TEST
+
+START_TEST(stops_while_it_streams)
+{
+        static struct wire w;
+
+        if (!start("0.0.0.0"))
+                return;
+        ck_assert_int_eq(wire_open_tls(&w, &node), 0);
+        wire_puts(&w, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        wait_for_handler();
+        stop();
+        while (wire_receive(&w))
+                ;
+        ck_assert_uint_lt(w.n, BIG_BYTES);
+        wire_close(&w);
+        close(stream_fd);
+}
+END_TEST
+
 START_TEST(answers_a_pipeline)
 {
         static struct wire w;
@@ -795,6 +863,8 @@ int main(void)
         tcase_add_test(tc, tells_mapped_addresses_apart);
         tcase_add_test(tc, sends_large_bodies);
         tcase_add_test(tc, answers_a_pipeline);
+        tcase_add_test(tc, streams);
+        tcase_add_test(tc, stops_while_it_streams);
         tcase_add_test(tc, wakes_those_who_wait);
         tcase_add_loop_test(tc, ends_handshakes_that_take_too_long, 0, ELEMENTSOF(stuck));
         tcase_add_test(tc, ends_who_asks_for_nothing);
