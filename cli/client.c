@@ -12,7 +12,6 @@
 #include "base/mono.h"
 #include "base/parse.h"
 #include "cli/client.h"
-#include "net/get.h"
 
 #define NODE_PATH    "/system/health/v2/node"
 #define SCHEME_HTTP  "http://"
@@ -334,7 +333,7 @@ static int judge(const struct client *c, const struct get_request *q, int r, str
                 return CLIENT_NOBODY;
         case -ETIMEDOUT:
                 (void)err_set(e, r, "%s did not answer within %" PRIu64 " s", c->who,
-                              q->timeout_usec / USEC_PER_SEC);
+                              (q->timeout_usec ? q->timeout_usec : q->stall_usec) / USEC_PER_SEC);
                 return CLIENT_NO_ANSWER;
         case -EBADMSG:
                 return CLIENT_NO_ANSWER;
@@ -349,7 +348,7 @@ static int judge(const struct client *c, const struct get_request *q, int r, str
         }
 }
 
-static int perform(const struct client *c, struct get_request q, const char *path,
+int client_perform(const struct client *c, const char *path, struct get_request q,
                    struct get_answer *ret, struct err *e)
 {
         char url[CLIENT_URL_MAX + CLIENT_PATH_MAX];
@@ -384,7 +383,7 @@ static int ask(const struct client *c, const char *path, const char *known, size
         if (*known)
                 q.timeout_usec += CLIENT_WAIT_SECONDS * USEC_PER_SEC;
         (void)snprintf(prefer, sizeof(prefer), "wait=%u", CLIENT_WAIT_SECONDS);
-        return perform(c, q, path, ret, e);
+        return client_perform(c, path, q, ret, e);
 }
 
 int client_ask_node(const struct client *c, const struct client_node *known,
@@ -436,7 +435,7 @@ int client_call(const struct client *c, const char *method, const char *path,
                 .timeout_usec = CLIENT_TIMEOUT_USEC,
                 .max_bytes = body->max,
         };
-        int r = perform(c, q, path, &answer, e);
+        int r = client_perform(c, path, q, &answer, e);
 
         return r == 0 ? take_answer(c, &answer, ret_status, body, e) : r;
 }

@@ -6,6 +6,7 @@
  */
 
 #include "model/report_json.h"
+#include "net/get.h"
 
 #define CLIENT_DEFAULT      "unix:/run/diag/agentd.sock"
 #define CLIENT_CLUSTER      "unix:/run/diag/aggregatord.sock"
@@ -124,6 +125,17 @@ int client_get(const struct client *c, const char *path, const char *known, unsi
  */
 int client_call(const struct client *c, const char *method, const char *path,
                 const struct buf *request, unsigned *ret_status, struct buf *body, struct err *e);
+
+/**
+ * client_perform() - any question at all
+ * @path: as for client_call()
+ * @q:    what is asked and how; url, socket_path, tls and who are filled in here
+ * @ret:  get_answer_done() it; untouched unless the return value is 0
+ *
+ * Return: 0, CLIENT_NOBODY, CLIENT_NO_ANSWER, or -errno with @e saying what and whom; what on_body returned.
+ */
+int client_perform(const struct client *c, const char *path, struct get_request q,
+                   struct get_answer *ret, struct err *e);
 
 /**
  * client_advice() - what to append to a complaint

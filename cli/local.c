@@ -39,19 +39,18 @@ static int own_directory(char dir[static PATH_MAX])
         return 0;
 }
 
-/* The one of our own version, if it is there: a name without a slash is looked up in $PATH. */
-static void find_program(char path[static PATH_MAX])
+void local_find_program(char path[static PATH_MAX], const char *const places[], size_t n_places,
+                        const char *otherwise)
 {
-        static const char *const places[] = {"../sbin/" PROGRAM, PROGRAM};
         char dir[PATH_MAX];
 
-        for (size_t i = 0; i < ELEMENTSOF(places) && own_directory(dir) == 0; i++) {
+        for (size_t i = 0; i < n_places && own_directory(dir) == 0; i++) {
                 int n = snprintf(path, PATH_MAX, "%s/%s", dir, places[i]);
 
                 if (n > 0 && n < PATH_MAX && access(path, X_OK) == 0)
                         return;
         }
-        (void)snprintf(path, PATH_MAX, "%s", PROGRAM);
+        (void)snprintf(path, PATH_MAX, "%s", otherwise);
 }
 
 /* --- the child ------------------------------------------------------------------------------------ */
@@ -73,30 +72,29 @@ static void look_done(struct look *l)
         closep(&l->output_fd);
 }
 
-static int spawn(struct look *l, char *path, int write_fd)
+static int spawn(struct look *l, const char *const argv[], int write_fd)
 {
-        char *const argv[] = {path, (char[]){"--once"}, NULL};
         posix_spawn_file_actions_t files;
         int k;
 
         posix_spawn_file_actions_init(&files);
         posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_adddup2(&files, write_fd, STDOUT_FILENO);
-        k = posix_spawnp(&l->pid, path, &files, NULL, argv, environ);
+        k = posix_spawnp(&l->pid, argv[0], &files, NULL, (char *const *)argv, environ);
         posix_spawn_file_actions_destroy(&files);
         if (k != 0)
                 l->pid = 0;
         return -k;
 }
 
-static int start(struct look *l, char *path)
+static int start(struct look *l, const char *const argv[])
 {
         int fds[2], r;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
         l->output_fd = fds[0];
-        r = spawn(l, path, fds[1]);
+        r = spawn(l, argv, fds[1]);
         close(fds[1]);
         if (r < 0)
                 return r;
@@ -157,35 +155,45 @@ static int reap(struct look *l, int *ret_status)
         return 0;
 }
 
-static int judge_status(const char *path, int status, struct err *e)
+static int judge_status(const char *const argv[], int status, struct err *e)
 {
         if (WIFSIGNALED(status))
-                return err_set(e, -ECHILD, "%s --once was killed by signal %d", path,
+                return err_set(e, -ECHILD, "%s %s was killed by signal %d", argv[0], argv[1],
                                WTERMSIG(status));
         if (WEXITSTATUS(status) != 0)
-                return err_set(e, -ECHILD, "%s --once failed with status %d", path,
+                return err_set(e, -ECHILD, "%s %s failed with status %d", argv[0], argv[1],
                                WEXITSTATUS(status));
         return 0;
 }
 
-int local_look(struct buf *json, uint64_t timeout_usec, struct err *e)
+int local_run(const char *const argv[], struct buf *output, uint64_t timeout_usec, struct err *e)
 {
         _cleanup_(look_done) struct look l = {
                 .pid_fd = -1,
                 .output_fd = -1,
                 .deadline_mono_usec = usec_add(now_mono_usec(), timeout_usec),
         };
-        char path[PATH_MAX];
         int r, status = 0;
 
-        find_program(path);
-        r = start(&l, path);
+        r = start(&l, argv);
         if (r < 0)
-                return err_set(e, r, "cannot run %s --once: %s", path, strerror(-r));
-        r = read_output(&l, json);
+                return err_set(e, r, "cannot run %s %s: %s", argv[0], argv[1], strerror(-r));
+        r = read_output(&l, output);
         if (r >= 0)
                 r = reap(&l, &status);
         if (r < 0)
-                return err_set(e, r, "%s --once did not come to an end: %s", path, strerror(-r));
-        return judge_status(path, status, e);
+                return err_set(e, r, "%s %s did not come to an end: %s", argv[0], argv[1],
+                               strerror(-r));
+        return judge_status(argv, status, e);
+}
+
+/* A name without a slash is looked up in $PATH. */
+int local_look(struct buf *json, uint64_t timeout_usec, struct err *e)
+{
+        static const char *const places[] = {"../sbin/" PROGRAM, PROGRAM};
+        char path[PATH_MAX];
+        const char *const argv[] = {path, "--once", NULL};
+
+        local_find_program(path, places, ELEMENTSOF(places), PROGRAM);
+        return local_run(argv, json, timeout_usec, e);
 }

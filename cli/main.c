@@ -26,6 +26,7 @@ static const struct verb {
         {"forget",      cmd_forget,      "NODE",                "a node is gone, and will not come back"},
         {"maintenance", cmd_maintenance, "[start|stop] [NODE]",
          "somebody works on this machine, or on NODE"                                                   },
+        {"bundle",      cmd_bundle,      "create|list|...",     "all that support needs, in one file"   },
         {"cert",        cmd_cert,        "ca|node|show",        "who may ask and answer whom, over TLS" },
         {"version",     cmd_version,     "",                    "which diag this is"                    },
         {"help",        cmd_help,        "",                    "this text"                             },

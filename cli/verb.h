@@ -11,6 +11,7 @@
 /** A verb. @argv[0] is what it is called in complaints: "diag status". */
 typedef int verb_fn(int argc, char *argv[]);
 
+verb_fn cmd_bundle;
 verb_fn cmd_cert;
 verb_fn cmd_cluster;
 verb_fn cmd_forget;
