@@ -265,7 +265,7 @@ def lost_half_way(c):
     path.write_bytes(data)
     entries = entries_of_tar(decoded(path))
     assert a.address in entries["summaryErrorsReport.txt"].decode()
-    assert json.loads(entries["report.json"])["nodes"][a.address]["status"] == "Failed"
+    assert json.loads(entries["report.json"])["nodes"][a.address]["error"]
 
 
 @test
@@ -343,14 +343,14 @@ def full_disk(c):
     try:
         answer = m.request("POST", f"{V2}/bundles", {"Content-Type": "application/json"}, b"{}", unix=AGGREGATORD_SOCKET)
         assert answer.status == 507 and answer.json()["reason"] == "no-space", answer
-        m.write({"diag/aggregatord.conf.d/floor.conf": "[Bundles]\nFreeFloor=23M\n"})
+        m.write({"diag/aggregatord.conf.d/floor.conf": "[Bundles]\nFreeFloor=24400K\n"})
         m.systemctl("reload", AGGREGATORD)
         made = create(m, nodes=["all"], format="tar.zst")
         b = ended(m, made)
         free = os.statvfs(m.root / STORE)
         print(f"# {b['state']}, partial: {b['partial']}: {b['error']}; {free.f_bavail * free.f_frsize} bytes are free")
         assert b["state"] in ("done", "failed") and (b["partial"] or b["error"]), b
-        assert free.f_bavail * free.f_frsize >= 22 << 20
+        assert free.f_bavail * free.f_frsize > 23 << 20
     finally:
         m.exec("rm", "-f", "/etc/diag/aggregatord.conf.d/floor.conf")
         m.exec("umount", "-l", f"/{STORE}", check=False)
