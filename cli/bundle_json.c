@@ -84,21 +84,6 @@ static enum bundle_stage stage_of(const char *state)
 
 /* --- a bundle -------------------------------------------------------------------------------------- */
 
-/* Of every list: an array of @size for it, and what to read into each. */
-static void *read_list(struct json_reader *r, const json_t *o, const char *key, size_t n_max,
-                       size_t size, void (*read)(struct json_reader *r, const json_t *o, void *ret),
-                       size_t *ret_n)
-{
-        const json_t *array = json_reader_array(r, o, key, n_max);
-        size_t n = json_array_size(array);
-        char *items = n > 0 ? json_reader_alloc(r, n, size) : NULL;
-
-        for (size_t i = 0; items && i < n; i++)
-                read(r, json_reader_item(r, array, i), items + i * size);
-        *ret_n = items ? n : 0;
-        return items;
-}
-
 static void read_part(struct json_reader *r, const json_t *o, void *ret)
 {
         *(struct bundle_part *)ret = (struct bundle_part){
@@ -160,8 +145,8 @@ static void read_bundle(struct json_reader *r, const json_t *o, void *ret)
         b->stage = stage_of(b->state);
         read_request(b, r, o);
         read_progress(b, r, o);
-        b->parts = read_list(r, o, "nodes", BUNDLE_ROWS_MAX, sizeof(*b->parts), read_part,
-                             &b->n_parts);
+        b->parts = json_reader_list(r, o, "nodes", BUNDLE_ROWS_MAX, sizeof(*b->parts), read_part,
+                                    &b->n_parts);
 }
 
 void bundle_answer_done(struct bundle_answer *a)
@@ -218,10 +203,11 @@ static void must_have_list(struct json_reader *r, const json_t *o, const char *k
 
 static void read_rows(struct bundle_list *l, struct json_reader *r, const json_t *o)
 {
-        l->rows = read_list(r, o, "items", BUNDLE_ROWS_MAX, sizeof(*l->rows), read_bundle, &l->n);
+        l->rows = json_reader_list(r, o, "items", BUNDLE_ROWS_MAX, sizeof(*l->rows), read_bundle,
+                                   &l->n);
         l->n_total = json_reader_uint(r, o, "total");
-        l->silent = read_list(r, o, "silent", BUNDLE_NAMES_MAX, sizeof(*l->silent), read_silent,
-                              &l->n_silent);
+        l->silent = json_reader_list(r, o, "silent", BUNDLE_NAMES_MAX, sizeof(*l->silent),
+                                     read_silent, &l->n_silent);
 }
 
 int bundle_list_from_json(struct bundle_list *ret, const char *text, size_t n, struct err *e)
@@ -280,8 +266,8 @@ static void read_sums(struct bundle_estimate *s, struct json_reader *r, const js
         s->n_max_bytes = json_reader_uint(r, o, "max_bytes");
         s->n_free_bytes = json_reader_uint(r, o, "free_bytes");
         s->n_floor_bytes = json_reader_uint(r, o, "floor_bytes");
-        s->nodes = read_list(r, o, "nodes", BUNDLE_ROWS_MAX, sizeof(*s->nodes), read_estimate_node,
-                             &s->n_nodes);
+        s->nodes = json_reader_list(r, o, "nodes", BUNDLE_ROWS_MAX, sizeof(*s->nodes),
+                                    read_estimate_node, &s->n_nodes);
 }
 
 static int read_estimate(struct bundle_estimate *ret, const char *text, size_t n,

@@ -46,21 +46,6 @@ static struct cluster_counts read_counts(struct json_reader *r, const json_t *o)
         return counts;
 }
 
-/* Of every list: an array of @size for it, and what to read into each. */
-static void *read_list(struct json_reader *r, const json_t *o, const char *key, size_t n_max,
-                       size_t size, void (*read)(struct json_reader *r, const json_t *o, void *ret),
-                       size_t *ret_n)
-{
-        const json_t *array = json_reader_array(r, o, key, n_max);
-        size_t n = json_array_size(array);
-        char *items = n > 0 ? json_reader_alloc(r, n, size) : NULL;
-
-        for (size_t i = 0; items && i < n; i++)
-                read(r, json_reader_item(r, array, i), items + i * size);
-        *ret_n = items ? n : 0;
-        return items;
-}
-
 /* --- the cluster ---------------------------------------------------------------------------------- */
 
 static void read_reason(struct json_reader *r, const json_t *o, void *ret)
@@ -155,16 +140,16 @@ static void read_cluster(struct cluster *c, struct json_reader *r, const json_t 
         c->since_wall_usec = json_reader_time(r, o, "since");
         c->acknowledged = json_reader_bool(r, o, "acknowledged");
         c->summary = json_reader_string(r, o, "summary");
-        c->reasons = read_list(r, o, "reasons", CLUSTER_REASONS_MAX, sizeof(*c->reasons),
-                               read_reason, &c->n_reasons);
+        c->reasons = json_reader_list(r, o, "reasons", CLUSTER_REASONS_MAX, sizeof(*c->reasons),
+                                      read_reason, &c->n_reasons);
         read_masters(c, r, o);
         read_roles(c, r, o);
         read_leader(c, r, o);
         c->view = read_view(r, o);
-        c->peers = read_list(r, o, "views", CLUSTER_LIST_MAX, sizeof(*c->peers), read_peer,
-                             &c->n_peers);
-        c->sources = read_list(r, o, "sources", CLUSTER_LIST_MAX, sizeof(*c->sources), read_source,
-                               &c->n_sources);
+        c->peers = json_reader_list(r, o, "views", CLUSTER_LIST_MAX, sizeof(*c->peers), read_peer,
+                                    &c->n_peers);
+        c->sources = json_reader_list(r, o, "sources", CLUSTER_LIST_MAX, sizeof(*c->sources),
+                                      read_source, &c->n_sources);
 }
 
 void cluster_done(struct cluster *c)
@@ -216,7 +201,7 @@ static struct page read_page(struct json_reader *r, const json_t *o, size_t size
 
         if (o && !json_object_get(o, "items") && !r->error)
                 r->error = err_set(r->e, -EBADMSG, "there are no items in it");
-        p.items = read_list(r, o, "items", CLUSTER_ROWS_MAX, size, read, &p.n);
+        p.items = json_reader_list(r, o, "items", CLUSTER_ROWS_MAX, size, read, &p.n);
         p.n_total = json_reader_uint(r, o, "total");
         p.next = json_reader_string(r, o, "next");
         return p;
@@ -330,8 +315,8 @@ static void read_live(struct cluster_one_node *n, struct json_reader *r, const j
 static void read_one_node(struct cluster_one_node *n, struct json_reader *r, const json_t *o)
 {
         read_node(r, o, &n->row);
-        n->components = read_list(r, o, "components", DIAG_COMPONENTS_MAX, sizeof(*n->components),
-                                  read_component, &n->n_components);
+        n->components = json_reader_list(r, o, "components", DIAG_COMPONENTS_MAX,
+                                         sizeof(*n->components), read_component, &n->n_components);
         n->truncated = json_reader_bool(r, o, "truncated");
         n->view = read_view(r, o);
         read_live(n, r, o);

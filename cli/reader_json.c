@@ -199,3 +199,17 @@ const struct diag_maintenance *json_reader_maintenance(struct json_reader *r, co
         m->reason = json_reader_string(r, v, "reason");
         return m;
 }
+
+void *json_reader_list(struct json_reader *r, const json_t *o, const char *key, size_t n_max,
+                       size_t size, void (*read)(struct json_reader *r, const json_t *o, void *ret),
+                       size_t *ret_n)
+{
+        const json_t *array = json_reader_array(r, o, key, n_max);
+        size_t n = json_array_size(array);
+        char *items = n > 0 ? json_reader_alloc(r, n, size) : NULL;
+
+        for (size_t i = 0; items && i < n; i++)
+                read(r, json_reader_item(r, array, i), items + i * size);
+        *ret_n = items ? n : 0;
+        return items;
+}

@@ -58,3 +58,11 @@ const struct diag_maintenance *json_reader_maintenance(struct json_reader *r, co
 
 /** json_reader_alloc() - zeroed, from the arena; NULL is a fault. */
 void *json_reader_alloc(struct json_reader *r, size_t n, size_t size);
+
+/**
+ * json_reader_list() - @key is a list of objects: an array of @size each, and @read of each
+ * Return: from the arena; NULL with *@ret_n 0: it is empty, or was not read.
+ */
+void *json_reader_list(struct json_reader *r, const json_t *o, const char *key, size_t n_max,
+                       size_t size, void (*read)(struct json_reader *r, const json_t *o, void *ret),
+                       size_t *ret_n);
