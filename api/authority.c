@@ -295,6 +295,19 @@ static bool is_of_our_ca(const struct authority *a, const struct authority_calle
         return shows_good_certificate(c);
 }
 
+static bool is_let_in(const struct authority *a, const struct authority_caller *c,
+                      struct authority_verdict *v)
+{
+        bool here = a->open_here && sock_address_is_local(&c->peer);
+
+        *v = (struct authority_verdict){AUTHORITY_OPERATE, a->output != AUTHORITY_OUTPUT_NO};
+        if (c->tls || c->peer.sa.sa_family == AF_UNIX)
+                return false;
+        for (size_t i = 0; !here && i < a->n_open; i++)
+                here = ip_prefix_contains(&a->open[i], &c->peer.sa);
+        return here;
+}
+
 static bool is_on_this_machine(const struct authority *a, const struct authority_caller *c,
                                struct authority_verdict *v)
 {
@@ -328,8 +341,8 @@ struct authority_verdict authority_judge(const struct authority *a,
 {
         static bool (*const rows[])(const struct authority *a, const struct authority_caller *c,
                                     struct authority_verdict *v) = {
-                is_forwarder, is_operator,        is_proxy,        is_master,
-                is_of_our_ca, is_on_this_machine, is_in_a_network,
+                is_forwarder, is_operator, is_proxy,           is_master,
+                is_of_our_ca, is_let_in,   is_on_this_machine, is_in_a_network,
         };
         struct authority_verdict v;
 

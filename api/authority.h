@@ -10,6 +10,7 @@
  *   Unix socket: anybody else               yes     -     -         yes
  *   TLS: the certificate of a master        yes     yes   yes       yes
  *   TLS: another certificate of our CA      yes     -     -         no
+ *   TCP, plain, LegacyOpenBundles=          yes     yes   yes       yes
  *   TCP from this machine                   yes     -     -         yes
  *   TLS from AllowFrom=, whatever is shown  yes     -     -         no
  *   TCP from AllowFrom= (needs Insecure=)   yes     -     -         no
@@ -76,6 +77,13 @@ struct authority {
         char cluster[TLS_CLUSTER_MAX];
         char *masters[AUTHORITY_MASTERS_MAX]; /* ... or one of these names; owned as hosts are */
         size_t n_masters;
+        /*
+         * LegacyOpenBundles=: as the service that we replace, who comes in plain text from this machine, or from one
+         * of these, may all. Behind that may be anybody whom a proxy there lets in.
+         */
+        bool open_here;
+        struct ip_prefix open[AUTHORITY_NETWORKS_MAX];
+        size_t n_open;
         enum authority_output output;
         /* Host: of requests over TCP, beside IP literals and localhost; "*": any. */
         char *hosts[AUTHORITY_HOSTS_MAX]; /* owned by whoever holds the struct; lower case */

@@ -119,6 +119,29 @@ int listen_conf_set_insecure(void *target, const struct conf_value *v, struct er
         return 0;
 }
 
+/* "yes": this machine; an address or a network: that one, too; "no" or nothing: nobody from here on. */
+int listen_conf_add_open(void *target, const struct conf_value *v, struct err *e)
+{
+        struct authority *a = &((struct listen_conf *)target)->authority;
+        bool yes = false;
+
+        if (!*v->value || parse_bool(v->value, &yes) >= 0) {
+                a->open_here = yes;
+                if (!yes)
+                        a->n_open = 0;
+                return 0;
+        }
+        if (a->n_open == AUTHORITY_NETWORKS_MAX)
+                return err_set(e, -E2BIG, "more than %u addresses", AUTHORITY_NETWORKS_MAX);
+        if (parse_ip_prefix(v->value, &a->open[a->n_open]) < 0)
+                return err_set(
+                        e, -EINVAL,
+                        "'%s' is neither yes or no nor an address, such as 10.0.0.1, of a master",
+                        v->value);
+        a->n_open++;
+        return 0;
+}
+
 static int add_name(char **names, size_t *n_names, const char *name, size_t n)
 {
         char *copy = strndup(name, n);

@@ -45,6 +45,7 @@ int listen_conf_add_network(void *target, const struct conf_value *v, struct err
 int listen_conf_set_insecure(void *target, const struct conf_value *v, struct err *e);
 int listen_conf_add_host(void *target, const struct conf_value *v, struct err *e);
 int listen_conf_add_proxy(void *target, const struct conf_value *v, struct err *e);
+int listen_conf_add_open(void *target, const struct conf_value *v, struct err *e);
 int listen_conf_set_output(void *target, const struct conf_value *v, struct err *e);
 int listen_conf_set_tls_file(void *target, const struct conf_value *v, struct err *e);
 int listen_conf_add_master(void *target, const struct conf_value *v, struct err *e);
@@ -58,6 +59,7 @@ int listen_conf_set_limit(void *target, const struct conf_value *v, struct err *
         {"Listen", "AllowedHosts",            false, listen_conf_add_host},               \
         {"Listen", "TrustedProxy",            false, listen_conf_add_proxy},              \
         {"Listen", "OutputInHealth",          false, listen_conf_set_output},             \
+        {"Listen", "LegacyOpenBundles",       false, listen_conf_add_open},               \
         {"TLS",    "CA",                      false, listen_conf_set_tls_file},           \
         {"TLS",    "Certificate",             false, listen_conf_set_tls_file},           \
         {"TLS",    "Key",                     false, listen_conf_set_tls_file},           \

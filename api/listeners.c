@@ -41,6 +41,17 @@ uint16_t listeners_port(const struct listeners *l, const struct listen_conf *c,
 
 /* --- what systemd passed ----------------------------------------------------------------------- */
 
+static void warn_of_open_bundles(const struct authority *a)
+{
+        if (a->open_here || a->n_open > 0)
+                log_warning(
+                        "LegacyOpenBundles=: whoever comes from %s%s%s in plain text may make and read bundles and "
+                        "logs",
+                        a->open_here ? "this machine" : "",
+                        a->open_here && a->n_open > 0 ? " or " : "",
+                        a->n_open > 0 ? "the masters that are listed" : "");
+}
+
 /* Whoever is not allowed gets 403 there, in any case: no reason to leave the node unwatched. */
 static void warn_of_open_door(const struct listen_conf *c, const struct sock_address *address)
 {
@@ -197,6 +208,7 @@ int listeners_open(struct listeners *l, struct server *s, const struct listen_co
                    const struct listeners_defaults *defaults, struct err *e)
 {
         use_tls(s, c);
+        warn_of_open_bundles(&c->authority);
         if (serve_passed(l, s, c, defaults) == 0 && !c->n_listen)
                 return listen_on_defaults(s, defaults, e);
         return listen_on_configured(l, s, c, e);

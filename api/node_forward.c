@@ -115,6 +115,13 @@ static int forward_v2(const struct request *q, struct reply *r)
 /* clang-format off */
 const struct route node_forward_routes[] = {
         {"GET", "/system/health/v1", forward_v1, AUTHORITY_HEALTH},
+        {"GET", "/system/health/v1/logs", forward_v1, AUTHORITY_OPERATE},
+        {"GET", "/system/health/v1/logs/{provider}/{entity}", forward_v1, AUTHORITY_OPERATE},
+        {"GET", "/system/health/v1/node/diagnostics", forward_v1, AUTHORITY_OPERATE},
+        {"PUT", "/system/health/v1/node/diagnostics/{id}", forward_v1, AUTHORITY_OPERATE},
+        {"GET", "/system/health/v1/node/diagnostics/{id}", forward_v1, AUTHORITY_OPERATE},
+        {"GET", "/system/health/v1/node/diagnostics/{id}/file", forward_v1, AUTHORITY_OPERATE},
+        {"DELETE", "/system/health/v1/node/diagnostics/{id}", forward_v1, AUTHORITY_OPERATE},
         {"GET", "/system/health/v2/node", forward_v2, AUTHORITY_HEALTH},
         {"GET", "/system/health/v2/node/components/{name}", forward_v2, AUTHORITY_READ},
         {"PUT", "/system/health/v2/node/maintenance", forward_v2, AUTHORITY_OPERATE},

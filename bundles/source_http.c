@@ -31,7 +31,8 @@ struct body {
 };
 
 /* What is over the limit is not even fetched; that there was more, our reader sees by one byte of it. */
-static int on_body(void *userdata, _unused_ const struct get_answer *head, const void *data, size_t n)
+static int on_body(void *userdata, _unused_ const struct get_answer *head, const void *data,
+                   size_t n)
 {
         struct body *b = userdata;
         int k = source_child_write(b->w, data, n > b->n_left ? b->n_left : n);

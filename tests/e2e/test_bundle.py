@@ -467,4 +467,33 @@ def who_may(c):
         assert done.stdout == "403", (path, done)
 
 
+@test
+def open_as_before(c):
+    "gives them to whoever asks over loopback only where that is said, as open clusters of DC/OS need it"
+    m = c.masters[2]
+    asked = [(V1 + "/diagnostics", 200), (V2 + "/bundles", 200), (V1 + "/logs", 200)]
+    for path, _ in asked:
+        assert m.get(path, port=1050).status == 403, (path, m.get(path, port=1050))
+    m.write({f"diag/{daemon}.conf.d/open.conf": "[Listen]\nLegacyOpenBundles=yes\n" for daemon in ("agentd", "aggregatord")})
+    m.systemctl("reload", AGGREGATORD)
+    for path, status in asked:
+        assert m.get(path, port=1050).status == status, (path, m.get(path, port=1050))
+    m.exec("rm", "/etc/diag/agentd.conf.d/open.conf", "/etc/diag/aggregatord.conf.d/open.conf")
+    m.systemctl("reload", AGGREGATORD)
+    assert m.get(V1 + "/logs", port=1050).status == 403
+
+
+@test
+def node_of_a_master(c):
+    "answers for the logs and the own bundles of its node on the port that older masters ask"
+    m, made = c.masters[0], str(uuid.uuid4())
+    assert b" +0000 UTC " in v1(m, "GET", f"/logs/units/{UNIT}").body
+    assert v1(m, "PUT", f"/node/diagnostics/{made}", b'{"type":"Local"}').json()["type"] == "Local"
+    eventually(lambda: v1(m, "GET", f"/node/diagnostics/{made}").json()["status"] == "Done", AT_LEAST, 0.2)
+    file = v1(m, "GET", f"/node/diagnostics/{made}/file")
+    assert zipfile.ZipFile(io.BytesIO(file.body)).testzip() is None, file
+    assert made in [b["id"] for b in v1(m, "GET", "/node/diagnostics").json()]
+    assert v1(m, "DELETE", f"/node/diagnostics/{made}").json()["status"] == "Deleted"
+
+
 tap.main(booted)

@@ -128,6 +128,41 @@ START_TEST(trusts_no_network_without_insecure)
 }
 END_TEST
 
+/* LegacyOpenBundles=yes, and one master. */
+static const struct {
+        const char *caller;
+        bool tls;
+        enum authority_class class;
+} let_in[] = {
+        {"127.0.0.1",       false, OPERATE},
+        {"::1",             false, OPERATE},
+        {"10.0.0.1",        false, OPERATE},
+        {"::ffff:10.0.0.1", false, OPERATE},
+        {"10.0.0.1",        true,  HEALTH },
+        {"10.0.0.2",        false, HEALTH },
+        {"11.0.0.1",        false, NONE   },
+        {"65534:65534",     false, HEALTH },
+        {"990:990",         false, OPERATE},
+        {"",                false, NONE   },
+};
+
+START_TEST(lets_in_who_is_named)
+{
+        struct authority a = make_authority();
+        struct authority_caller c = caller_parse(let_in[_i].caller);
+
+        a.open_here = true;
+        ck_assert_int_eq(parse_ip_prefix("10.0.0.1", &a.open[a.n_open++]), 0);
+        c.tls = let_in[_i].tls;
+        ck_assert_msg(authority_judge(&a, &c).class == let_in[_i].class, "%s: %s",
+                      let_in[_i].caller, authority_class_to_string(authority_judge(&a, &c).class));
+        ck_assert(!authority_judge(&a, &c).reserve);
+        a.open_here = false;
+        a.n_open = 0;
+        ck_assert(authority_judge(&a, &c).class != OPERATE || c.uid == PROXY);
+}
+END_TEST
+
 START_TEST(has_no_operators_where_there_is_no_group)
 {
         const struct authority a = {.operators = (gid_t)-1};
@@ -692,6 +727,7 @@ int main(void)
 
         tcase_add_loop_test(tc, judges, 0, ELEMENTSOF(callers));
         tcase_add_test(tc, trusts_no_network_without_insecure);
+        tcase_add_loop_test(tc, lets_in_who_is_named, 0, ELEMENTSOF(let_in));
         tcase_add_test(tc, has_no_operators_where_there_is_no_group);
         tcase_add_test(tc, asks_the_kernel_who_it_is);
         tcase_add_loop_test(tc, takes_as_many_groups_as_fit, 0, 5);

@@ -38,6 +38,8 @@ static void write_listen(struct buf *b, const struct listen_conf *c)
                    a->output);
         for (size_t i = 0; i < a->n_hosts; i++)
                 buf_printf(b, "%s%s", i ? "," : "", a->hosts[i]);
+        if (a->open_here || a->n_open)
+                buf_printf(b, " open=%d,%zu", a->open_here, a->n_open);
         if (a->n_masters)
                 buf_puts(b, " masters=");
         for (size_t i = 0; i < a->n_masters; i++)
@@ -84,6 +86,9 @@ static const struct {
          "listen= networks=0 insecure=0 output=2 hosts= proxies=", write_listen},
         {"[Listen]\nOutputInHealth=yes\n",
          "listen= networks=0 insecure=0 output=1 hosts= proxies=", write_listen},
+        {"[Listen]\nLegacyOpenBundles=yes\nLegacyOpenBundles=10.0.0.1\nLegacyOpenBundles=10.1.0.0/16\n",
+         "listen= networks=0 insecure=0 output=0 hosts= open=1,2 proxies=", write_listen},
+        {"[Listen]\nLegacyOpenBundles=10.0.0.1\nLegacyOpenBundles=\n", NOTHING, write_listen},
         {"[TLS]\nMasterNames=M1.example m2\nMasterNames=m3\n",
          "listen= networks=0 insecure=0 output=0 hosts= masters=m1.example,m2,m3 proxies=",
          write_listen},
@@ -122,6 +127,9 @@ static const struct {
         {"[Listen]\nInsecure=maybe\n", "f:2: Insecure: 'maybe' is neither yes nor no\n"},
         {"[Listen]\nOutputInHealth=maybe\n",
          "f:2: OutputInHealth: 'maybe' is neither yes nor no\n"},
+        {"[Listen]\nLegacyOpenBundles=m1\n",
+         "f:2: LegacyOpenBundles: 'm1' is neither yes or no nor an address, such as 10.0.0.1, of a "
+         "master\n"},
         {"[Listen]\nAllowedHosts=m1 m2:80\n",
          "f:2: AllowedHosts: 'm2:80' is no name of a host\n"},
         {"[Listen]\nTrustedProxy=root\n",
