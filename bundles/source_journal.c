@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <systemd/sd-journal.h>
 #include <time.h>
 
@@ -38,7 +39,8 @@ struct reader {
         char unit[sizeof("_SYSTEMD_UNIT=") + UNIT_NAME_MAX];
         char *out;
         size_t n_out;
-        uint64_t until_wall_usec;
+        uint64_t until_wall_usec, begun_mono_usec;
+        sd_id128_t boot; /* this one */
         uint64_t second; /* that stamp is of */
         char stamp[STAMP_BYTES + 1];
         struct entry entry;
@@ -78,12 +80,24 @@ static int match(sd_journal *j, const char *unit)
         return k;
 }
 
+/* A descriptor for each file of it: as many as journalctl(1) may have. */
+static void raise_limit(void)
+{
+        struct rlimit files;
+
+        if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+                return;
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int open_journal(struct reader *r)
 {
         const struct source_context *c = r->w->c;
         char directory[4096];
         int k;
 
+        raise_limit();
         if (str_empty(c->root)) {
                 k = sd_journal_open(&r->j, SD_JOURNAL_LOCAL_ONLY);
         } else {
@@ -245,7 +259,8 @@ static int skip_oldest(struct reader *r, uint64_t since_wall_usec, uint64_t max_
 
         if (k < 0 || usage <= max_bytes)
                 return k < 0 ? k : 0;
-        k = sd_journal_seek_realtime_usec(r->j, r->until_wall_usec);
+        k = r->w->c->until_wall_usec ? sd_journal_seek_realtime_usec(r->j, r->until_wall_usec)
+                                     : sd_journal_seek_tail(r->j);
         while (k >= 0 && (k = sd_journal_previous(r->j)) > 0) {
                 k = read_entry(r->j, &r->entry);
                 if (k < 0 || r->entry.wall_usec < since_wall_usec)
@@ -272,6 +287,22 @@ static int seek(struct reader *r)
         return k < 0 ? k : sd_journal_next(r->j);
 }
 
+/*
+ * Without an end that was asked for, it is where we began. The wall clock cannot tell that alone: when it was once
+ * ahead, as on a machine without a battery, all that was written since lies behind such an entry.
+ */
+static bool is_behind(const struct reader *r)
+{
+        uint64_t mono_usec;
+        sd_id128_t boot;
+
+        if (r->entry.wall_usec <= r->until_wall_usec)
+                return false;
+        return r->w->c->until_wall_usec ||
+               (sd_journal_get_monotonic_usec(r->j, &mono_usec, &boot) >= 0 &&
+                sd_id128_equal(boot, r->boot) && mono_usec > r->begun_mono_usec);
+}
+
 /* An entry that is damaged costs itself alone. */
 static int read_all(struct reader *r)
 {
@@ -279,7 +310,7 @@ static int read_all(struct reader *r)
 
         while (k > 0) {
                 k = read_entry(r->j, &r->entry);
-                if (k >= 0 && r->entry.wall_usec > r->until_wall_usec)
+                if (k >= 0 && is_behind(r))
                         break;
                 if (k >= 0)
                         k = put_entry(r, &r->entry);
@@ -297,6 +328,8 @@ void source_read_journal(struct source_child *w)
         int k;
 
         r.until_wall_usec = w->c->until_wall_usec ? w->c->until_wall_usec : now_wall_usec();
+        r.begun_mono_usec = now_mono_usec();
+        (void)sd_id128_get_boot(&r.boot);
         if (source_become_reader(w->c->plain_user, &e) < 0) {
                 source_child_fail(w, e.code, "%s", e.text);
                 k = 0;
