@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/loop.h"
@@ -299,6 +300,7 @@ int main(int argc, char **argv)
 
         log_open("diag-collect");
         (void)signal(SIGPIPE, SIG_IGN);
+        (void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a command leaves behind, comes to us */
         k = parse_call(&c, argc, argv, &e);
         if (k > 0)
                 return COLLECT_EXIT_WHOLE;

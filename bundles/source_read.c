@@ -2,7 +2,8 @@
  * A process for each source. Two pipes come out of it: the bytes, and at its end what it has to say about them; a
  * command has become another program by then, and its exit status says it. We read until the bytes end, or the
  * process does, or its time is over, or nobody wants it any more; then its group is killed, whatever is left of
- * it, and its corpse waited for, but not for ever.
+ * it, and its corpse waited for, but not for ever. Who has left the group becomes a child of ours when its parents
+ * have ended, if we are a subreaper, as the collector is; then it is killed as well.
  */
 
 #include <errno.h>
@@ -25,6 +26,7 @@
 #define PIPE_BYTES  (1 << 20)
 #define CHUNK       (256u * 1024u)
 #define CORPSE_USEC (1 * USEC_PER_SEC)
+#define STRAY_USEC  (100 * USEC_PER_MSEC)
 #define GLANCE_MSEC 50 /* between looks at a process that cannot be polled: before Linux 5.3 */
 #define DATA_FD     3  /* in the child */
 #define STATUS_FD   4
@@ -33,6 +35,7 @@
 typedef void (*child_fn)(struct source_child *w);
 
 struct reading {
+        struct reading *outer; /* of a glob, while its files are read */
         const struct source *s;
         const struct source_context *c;
         pid_t pid;
@@ -43,6 +46,8 @@ struct reading {
         uint64_t deadline_mono_usec; /* its own; moved while the sink keeps us waiting */
         char *chunk;
 };
+
+static struct reading *innermost; /* whose children are to live */
 
 /* --- in the child ---------------------------------------------------------------------------------------- */
 
@@ -160,9 +165,61 @@ static int start(struct reading *r, child_fn fn, const char *path)
                 be_child(fn, &w, parent, data_fd, status_fd);
         if (r->pid < 0)
                 return -errno;
+        r->outer = innermost;
+        innermost = r;
         (void)setpgid(r->pid, r->pid); /* who comes first; the other one's may fail */
         r->pid_fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
         return 0;
+}
+
+static bool is_read(pid_t pid)
+{
+        const struct reading *r = innermost;
+
+        while (r && r->pid != pid)
+                r = r->outer;
+        return r != NULL;
+}
+
+/* Each that dies may leave us others. Return: how many there were. */
+static size_t kill_strays(void)
+{
+        char path[64], text[4096];
+        char *end = text;
+        size_t n_strays = 0;
+        ssize_t n;
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        closep(&fd);
+        text[n > 0 ? n : 0] = '\0';
+        for (char *p = text; *p; p = end) {
+                pid_t pid = (pid_t)strtol(p, &end, 10);
+
+                if (*end != ' ') /* cut: the next time */
+                        break;
+                end++;
+                if (is_read(pid))
+                        continue;
+                n_strays++;
+                (void)kill(pid, SIGKILL);
+                (void)waitpid(pid, NULL, WNOHANG);
+        }
+        return n_strays;
+}
+
+/* Whoever is no subreaper may have children that we know nothing of. */
+static void end_strays(void)
+{
+        uint64_t deadline = now_mono_usec() + STRAY_USEC;
+        int adopts = 0;
+
+        if (prctl(PR_GET_CHILD_SUBREAPER, &adopts) < 0 || !adopts)
+                return;
+        while (kill_strays() > 0 && now_mono_usec() < deadline)
+                (void)poll(NULL, 0, 1);
 }
 
 /* Zero, or the status as waitpid(2) has it, or -1: it cannot be killed, and is somebody else's now. */
@@ -180,6 +237,7 @@ static int bury(struct reading *r)
                 (void)poll(&p, 1, r->pid_fd >= 0 ? GLANCE_MSEC : 1);
         }
         r->pid = 0;
+        end_strays();
         return k > 0 ? status : -1;
 }
 
@@ -187,6 +245,8 @@ static void reading_done(struct reading *r)
 {
         if (r->pid > 0)
                 (void)bury(r);
+        if (innermost == r)
+                innermost = r->outer;
         closep(&r->data_fd);
         closep(&r->status_fd);
         closep(&r->pid_fd);

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -413,6 +414,29 @@ START_TEST(ends_when_nobody_wants_it)
 }
 END_TEST
 
+START_TEST(kills_who_left_the_group)
+{
+        static const char *const argv[] = SH(
+                "setsid sh -c 'setsid sh -c \"trap : TERM; echo \\$\\$; sleep 1000; :\" & sleep 1000' &"
+                " sleep 1000");
+        const struct source s = {
+                .way = SOURCE_WAY_COMMAND,
+                .argv = (char **)argv,
+                .timeout_usec = 20 * SECOND,
+                .max_bytes = LIMIT,
+        };
+
+        ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+        ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+        context.cancel_fd = fds[0];
+        ck_assert_int_eq(source_read(&s, NULL, &context, take_and_cancel, NULL, &outcome), 0);
+        ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+        ck_assert(!is_running(atoi(buf_cstr(&got))));
+        ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* nobody's corpse */
+        close(fds[0]);
+}
+END_TEST
+
 static int refuse(const void *data, size_t n, void *userdata)
 {
         (void)take(data, n, userdata);
@@ -606,6 +630,7 @@ int main(void)
         tcase_add_test(tc, kills_the_group_at_the_deadline);
         tcase_add_test(tc, ends_with_the_whole_collection);
         tcase_add_test(tc, ends_when_nobody_wants_it);
+        tcase_add_test(tc, kills_who_left_the_group);
         tcase_add_test(tc, ends_when_the_sink_fails);
         tcase_add_loop_test(tc, asks_over_http, 0, ELEMENTSOF(pages));
         tcase_add_test(tc, follows_a_redirect);
