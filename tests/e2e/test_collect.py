@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import struct
 import subprocess
 import tarfile
 import time
@@ -30,6 +31,8 @@ UNITS = {
     "dcos.target": "[Unit]\nDescription=What this node is for\nDefaultDependencies=no\n",
     "noisy.service": "[Service]\nExecStart=/etc/noisy\n",
     "broken.service": "[Service]\nExecStart=/nonexistent/program\n",
+    "ahead.service": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo ahead of its time; sleep .1; echo in time'\n",
+    "damaged.service": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'for i in 1 2 3; do echo entry $i; done'\n",
     "other.service": "[Service]\nExecStart=/bin/sleep infinity\n",
     "chatty.service": "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'seq -f \"line %%05.0f\" 2000'\n",
     "growing.service": "[Service]\nExecStart=/bin/sh -c 'while :; do echo grows >>/var/log/app/growing.log; done'\n",
@@ -51,6 +54,10 @@ PLAN = {
         {"Command": ["id", "-un"], "FileName": "who.output"},
         {"Command": ["id", "-un"], "FileName": "root.output", "User": "root"},
         {"Command": ["echo", f"--token={SECRET}"], "FileName": "secret.output"},
+        {"Command": ["sh", "-c", f"setsid sh -c 'sleep .2; {HUNG}' & sleep .1"], "FileName": "left.output"},
+        {"Command": ["sh", "-c", "sleep .3; pgrep -f 'sleep 777[7]'"], "Optional": True, "FileName": "left2.output"},
+        {"Command": ["python3", "-c", "import socket as s; print(s.socket(s.AF_INET, s.SOCK_RAW, s.IPPROTO_RAW).type)"],
+         "User": "root", "FileName": "raw.output"},
         {"Command": ["yes"], "MaxBytes": "64K", "FileName": "endless.output"},
     ],
     "HTTPEndpoints": [{"Port": 8099, "Uri": uri, "Optional": True} for uri in ("/plain", "/near", "/cloud")],
@@ -197,6 +204,7 @@ def makes_a_bundle_by_hand(node):
     assert text(got, "optional.output").startswith("exec: \"no-such-program\""), got
     assert text(got, "who.output") == "nobody\n"
     assert text(got, "root.output") == "root\n"
+    assert text(got, "left2.output") == "exit status 1", text(got, "left2.output")
     assert len(text(got, "endless.output")) == 65536
     assert {"manifest.json", "report.json", "README.txt", "summaryErrorsReport.txt"} <= set(got)
     assert [*got][-1] == f"{PREFIX}/status.json"
@@ -287,6 +295,56 @@ def reads_the_journal_of_a_unit(node):
     assert "late line" in text(got, "noisy.service") and "early line" not in text(got, "noisy.service")
     _, got = local(node, "--only", "journal", "--until", since, status=0)
     assert "late line" not in text(got, "noisy.service") and "early line" in text(got, "noisy.service")
+
+
+@test
+def reads_on_after_a_clock_that_was_ahead(node):
+    "reads what was written after a clock that was ahead had been put right"
+    node.systemctl("start", "ahead.service")
+    words = ("journalctl", "-o", "json", "-u", "ahead.service", "-g", "ahead of")
+    entry = json.loads(eventually(lambda: node.exec(*words, check=False).stdout))
+    wall, mono = int(entry["__REALTIME_TIMESTAMP"]), int(entry["__MONOTONIC_TIMESTAMP"])
+    behind = struct.pack("<Q", mono) + bytes.fromhex(entry["_BOOT_ID"])
+    file = [*node.root.glob("run/log/journal/*/system.journal"), *node.root.glob("var/log/journal/*/system.journal")][0]
+    node.exec("journalctl", "--sync")
+    with open(file, "r+b") as f:
+        at = f.read().index(struct.pack("<Q", wall) + behind)
+        f.seek(at)
+        f.write(struct.pack("<Q", wall + 10**6 * 86400 * 365))
+    _, events = client(node, {"op": "one", "role": "agent", "ids": [{"kind": "journal", "id": "ahead.service"}],
+                              "units": ["ahead.service"]})
+    got = (node.root / "run/client/diag-agent").read_text()
+    assert "ahead of its time\n" in got and "in time\n" in got and "Finished ahead.service" in got, (events, got)
+
+
+@test
+def reads_around_damage(node):
+    "reads on behind an entry that is damaged, and before it when the newest are looked for"
+    node.systemctl("start", "damaged.service")
+    eventually(lambda: "entry 3" in node.exec("journalctl", "-u", "damaged.service").stdout)
+    node.exec("journalctl", "--rotate")
+    for file in [f for f in node.root.glob("*/log/journal/*/*.journal") if b"MESSAGE=entry 2" in f.read_bytes()]:
+        data = file.read_bytes()
+        at = data.index(b"MESSAGE=entry 2")
+        with open(file, "r+b") as f:
+            f.seek(next(i for i in (at - 72, at - 64) if data[i] == 1))     # the head of a DATA object
+            f.write(b"\xff")
+    for limit in {"source_max_bytes": 4096}, {}:
+        _, events = client(node, {"op": "one", "role": "agent", "ids": [{"kind": "journal", "id": "damaged.service"}],
+                                  "units": ["damaged.service"], **limit})
+        got = (node.root / "run/client/diag-agent").read_text()
+        assert events[-1]["event"] == "done" and "entry 1\n" in got and "entry 3\n" in got, (limit, events, got)
+        assert "entry 2" not in got, got
+
+
+@test
+def reads_a_journal_of_many_files(node):
+    "reads a journal that has more files than a process may open at first"
+    for _ in range(20):
+        node.exec("journalctl", "--rotate")
+    node.exec("prlimit", "--nofile=20:4096", COLLECT, "--local", "--role", "agent", "--address", "10.9.8.7",
+              "--only", "journal", "-o", "/run/many.tar.zst")
+    assert "early line" in text(unpack(node.root / "run/many.tar.zst"), "noisy.service")
 
 
 @test
@@ -392,10 +450,20 @@ def is_started_for_the_node_daemon(node):
     assert all(name.startswith(PREFIX + "/") for name in got)
     assert text(got, "var/log/app/private") == "for root alone\n"
     assert text(got, "who.output") == "nobody\n" and text(got, "root.output") == "root\n"
+    assert text(got, "raw.output") == "3\n"        # as iptables-legacy-save(8) asks
+    assert text(got, "mount.output").split() == node.exec(
+        "findmnt", "--list", "--tab-file", "/proc/1/mountinfo").stdout.split()
     assert "early line" in text(got, "noisy.service")
     assert SECRET.encode() not in plain
     assert mounts_of_machine(node) == text(got, "proc/self/mountinfo").splitlines()[0]
     eventually(lambda: not node.systemctl("list-units", "--plain", "--no-legend", "--all", "diag-collect@*"))
+
+
+@test
+def has_time_to_end_in_good_order(node):
+    "is killed by PID 1 only when its own time has been over for a while, and reaches all devices"
+    said = node.systemctl("show", "-p", "RuntimeMaxUSec,DeviceAllow,DevicePolicy", "diag-collect@x.service")
+    assert set(said.split("\n")) == {"RuntimeMaxUSec=31min", "DevicePolicy=auto"}, said
 
 
 @test
