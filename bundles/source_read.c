@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -107,6 +108,19 @@ static int keep_only(int data_fd, int status_fd)
         return 0;
 }
 
+/*
+ * Who hangs in a file system cannot be killed, and is left behind. A pipe of our caller's that it held would have
+ * no end: not for ssh(1), which waits for that.
+ */
+static void let_go_of_caller(enum source_way way)
+{
+        struct stat st;
+
+        if ((way == SOURCE_WAY_FILE || way == SOURCE_WAY_JOURNAL) &&
+            fstat(STDERR_FILENO, &st) == 0 && S_ISFIFO(st.st_mode))
+                (void)dup2(STDOUT_FILENO, STDERR_FILENO);
+}
+
 static void default_signals(void)
 {
         const struct sigaction by_default = {.sa_handler = SIG_DFL};
@@ -129,6 +143,7 @@ be_child(child_fn fn, struct source_child *w, pid_t parent, int data_fd, int sta
         k = keep_only(data_fd, status_fd);
         if (k < 0 || chdir("/") < 0 || getppid() != parent)
                 _exit(127);
+        let_go_of_caller(w->s->way);
         w->fd = DATA_FD;
         fn(w);
         k = (int)write(STATUS_FD, &w->outcome, sizeof(w->outcome));

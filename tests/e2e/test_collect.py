@@ -45,6 +45,7 @@ PLAN = {
         {"Location": "/var/log/planted/*.log"},
         {"Location": "/proc/self/mem"},
         {"Location": "/proc/self/mountinfo"},
+        *({"Location": f"/proc/self/fdinfo/{fd}", "Optional": True} for fd in (0, 2)),
         {"Location": "/etc/missing", "Optional": True},
     ],
     "LocalCommands": [
@@ -249,6 +250,8 @@ def reads_files_of_all_kinds(node):
     assert f"{PREFIX}/var/log/app/directory" not in got
     assert not any("verysecret" in e.decode("latin1") for e in got.values())
     assert mounts_of_machine(node) == text(got, "proc/self/mountinfo").splitlines()[0]
+    # One that hangs for ever does not hold the pipe that its caller, or ssh, reads to the end.
+    assert text(got, "proc/self/fdinfo/0") == text(got, "proc/self/fdinfo/2")
     status = json.loads(text(got, "status.json"))
     sparse = [e for e in status["entries"] if e["path"] == "var/log/app/sparse"][0]
     assert sparse["truncated"] and sparse["size"] == 64 << 20, sparse
