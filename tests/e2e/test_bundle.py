@@ -328,6 +328,8 @@ def gatherer_killed(c):
     m = c.masters[0]
     made = create(m, nodes=["all"], format="tar.zst")
     eventually(lambda: gatherers(m), 10, what="it is under way")
+    eventually(lambda: m.exec("ps", "-o", "ni=", "-C", "diag-gather").stdout.split() == ["10"], 10,
+               what="it steps back for the daemon: the filter of system calls lets it")
     m.exec("pkill", "-KILL", "-x", "diag-gather")
     b = ended(m, made)
     assert b["state"] == "failed" and "signal 9" in b["error"].lower() or "SIGKILL" in b["error"], b

@@ -239,6 +239,16 @@ def progress(top):
 
 
 @test
+def steps_back(top):
+    "lets the daemon that started it go first"
+    with bundle(top, [Node(does=hangs)], timeout_usec=60_000_000) as b:
+        b.start()
+        soon(lambda: b.nodes[0].requests)
+        nice = {os.getpriority(os.PRIO_PROCESS, int(t)) for t in os.listdir(f"/proc/{b.process.pid}/task")}
+        assert nice == {10}, nice
+
+
+@test
 def orphaned(top):
     "ends with whoever started it, and says so"
     with bundle(top, [Node(does=hangs)], timeout_usec=60_000_000) as b:
