@@ -8,12 +8,20 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json_write.h"
 
+/* Words of others are quoted in it, and end up on terminals and in files: C1 is obeyed as C0 is. */
 static void scrub(char *s)
 {
-        for (; *s; s++)
-                if ((unsigned char)*s < 0x20 || *s == 0x7f)
+        size_t k;
+
+        for (size_t n = strlen(s); n > 0; s += k, n -= k) {
+                k = utf8_harmless(s, n);
+                if (k == 0) {
                         *s = '?';
+                        k = 1;
+                }
+        }
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)

@@ -122,6 +122,9 @@ static const struct {
         {"{\"error\":\"two\\nlines \\u001b[31m\"}",               "two"               },
         {"{\"error\":7}",                                         "{\"error\":7}"     },
         {"404 page not found\nand more",                          "404 page not found"},
+        {"{\"error\":\"\\u009b31mred \\u00fc\"}",                 "??31mred \xc3\xbc" },
+        {"\x9b"
+         "2Jcleared",                                    "?2Jcleared"        },
         {"\x1b[2Jcleared",                                        "?[2Jcleared"       },
         {"",                                                      ""                  },
 };
