@@ -13,6 +13,13 @@
 #define TIME_MAX  (UINT64_C(100) * 86400) /* seconds that a source may have taken */
 #define COUNT_MAX (INT64_C(1) << 52)
 
+/* Of all its entries: the bundle adds up those of all nodes, and reads the sum back as a signed number. */
+#define REDACTIONS_MAX (UINT64_C(1) << 40)
+
+/* What is parsed takes up to a hundred times its bytes: this is twice what the most entries have. */
+#define CONTAINERS_MAX (2 * NODE_STATUS_ENTRIES_MAX)
+#define COMMAS_MAX     (24 * NODE_STATUS_ENTRIES_MAX)
+
 static int wrong(struct err *e, const char *key, const char *what)
 {
         return err_set(e, -EINVAL, "%s %s", key, what);
@@ -152,6 +159,7 @@ static int read_entries(struct node_status *s, const json_t *o, struct err *e)
 {
         const json_t *list = json_object_get(o, "entries");
         struct node_status_entry *entry;
+        uint64_t n_redactions = 0;
         int k;
 
         if (!json_is_array(list))
@@ -163,6 +171,9 @@ static int read_entries(struct node_status *s, const json_t *o, struct err *e)
                 if (!entry)
                         return err_set(e, -ENOMEM, "out of memory");
                 k = read_entry(entry, json_array_get(list, i), e);
+                n_redactions += entry->n_redactions;
+                if (k == 0 && n_redactions > REDACTIONS_MAX)
+                        k = wrong(e, "redactions", "makes more of them than there can be");
                 if (k < 0) {
                         (void)err_prefix(e, "entries[%zu].", i);
                         return k;
@@ -218,6 +229,18 @@ static int read_status(struct node_status *s, const json_t *o, struct err *e)
         return k < 0 ? k : read_entries(s, o, e);
 }
 
+/* Those within strings count as well: there are few of them. */
+static bool is_modest(const char *json, size_t n)
+{
+        size_t n_containers = 0, n_commas = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                n_containers += json[i] == '{' || json[i] == '[';
+                n_commas += json[i] == ',';
+        }
+        return n_containers <= CONTAINERS_MAX && n_commas <= COMMAS_MAX;
+}
+
 int node_status_read(struct node_status *ret, const char *json, size_t n, struct err *e)
 {
         _cleanup_(node_status_done) struct node_status s = {0};
@@ -227,6 +250,8 @@ int node_status_read(struct node_status *ret, const char *json, size_t n, struct
 
         if (n > NODE_STATUS_BYTES_MAX)
                 return err_set(e, -E2BIG, "is longer than %u bytes", NODE_STATUS_BYTES_MAX);
+        if (!is_modest(json, n))
+                return err_set(e, -E2BIG, "holds more values than that of the most entries");
         o = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
         if (!o)
                 return err_set(e, -EINVAL, "line %d: %s", where.line, where.text);

@@ -13,6 +13,9 @@
 #define ENTRY                                                                                  \
         "\"path\":\"a\",\"kind\":\"file\",\"size\":1,\"duration_seconds\":0,\"redactions\":0," \
         "\"truncated\":false,\"optional\":false"
+#define MASKED                                                                \
+        "\"path\":\"a\",\"kind\":\"file\",\"size\":1,\"duration_seconds\":0," \
+        "\"redactions\":1099511627776,\"truncated\":false,\"optional\":false"
 #define STATUS "\"prefix\":\"p\",\"role\":\"agent\",\"redacted\":true,\"partial\":false"
 
 static struct node_status status;
@@ -140,6 +143,7 @@ static const struct {
         {"{" STATUS ",\"entries\":[{\"path\":\"a\",\"kind\":\"file\",\"size\":1,\"duration_seconds\":-1}]}", "entries[0].duration_seconds is no"},
         {"{" STATUS ",\"entries\":[{\"path\":\"a\",\"kind\":\"file\",\"size\":1,\"duration_seconds\":1e300}]}", "entries[0].duration_seconds is no"},
         {"{" STATUS ",\"entries\":[{" ENTRY ",\"error\":[]}]}", "entries[0].error is no text"},
+        {"{" STATUS ",\"entries\":[{" MASKED "},{" MASKED "}]}", "entries[1].redactions makes more"},
         {"{" STATUS "," STATUS ",\"entries\":[]}",         "line 1: duplicate"},
 };
 /* clang-format on */
@@ -178,6 +182,20 @@ START_TEST(has_limits)
 }
 END_TEST
 
+/* A few bytes of JSON are a hundred of memory. */
+START_TEST(takes_no_more_values_than_entries_have)
+{
+        _cleanup_(buf_done) struct buf text = {0};
+
+        buf_puts(&text, "{" STATUS ",\"entries\":[],\"x\":[0");
+        while (text.n < NODE_STATUS_BYTES_MAX - 10)
+                buf_puts(&text, _i ? ",{}" : ",0");
+        buf_puts(&text, "]}");
+        ck_assert_int_eq(read_text(buf_cstr(&text)), -E2BIG);
+        ck_assert_msg(strstr(err.text, "more values"), "%s", err.text);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("node_status");
@@ -191,6 +209,7 @@ int main(void)
         tcase_add_test(c, may_stand_at_the_root);
         tcase_add_loop_test(c, refuses, 0, ELEMENTSOF(bad));
         tcase_add_test(c, has_limits);
+        tcase_add_loop_test(c, takes_no_more_values_than_entries_have, 0, 2);
         suite_add_tcase(s, c);
         return test_main(s);
 }
