@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mono.h"
 #include "bundles/fragment.h"
+#include "bundles/gather_arrivals.h"
 #include "bundles/gather_join.h"
 #include "bundles/gather_zip.h"
 
@@ -99,6 +100,7 @@ struct walk {
         char status_path[ARCHIVE_PATH_MAX + sizeof(NODE_STATUS_NAME) + 1];
         bool in_status;
         struct buf status;
+        struct arrivals arrivals;
 };
 
 static int on_begin(const struct fragment_entry *entry, void *userdata)
@@ -120,12 +122,13 @@ static int on_data(const void *data, size_t n, void *userdata)
         return joiner_is_canceled(w->joiner) ? -ECANCELED : w->status.error;
 }
 
-static int on_end(_unused_ const struct fragment_entry *entry, void *userdata)
+static int on_end(const struct fragment_entry *entry, void *userdata)
 {
         struct walk *w = userdata;
+        bool is_status = w->in_status;
 
         w->in_status = false;
-        return 0;
+        return is_status ? 0 : arrivals_add(&w->arrivals, entry);
 }
 
 static _printf_(3, 4) int reject(struct joint *joint, int error, const char *fmt, ...)
@@ -144,9 +147,10 @@ static _printf_(3, 4) int reject(struct joint *joint, int error, const char *fmt
 }
 
 /* Its own account counts where it fits to where it was found. */
-static void read_status(struct joint *joint, const struct buf *json)
+static void read_status(struct joint *joint, const struct buf *json, struct arrivals *arrivals)
 {
         struct err e = {0};
+        size_t n_untrue;
 
         if (!json->n) {
                 if (!*joint->fault && joint->n_entries)
@@ -166,9 +170,12 @@ static void read_status(struct joint *joint, const struct buf *json)
                 return;
         }
         joint->has_status = true;
+        n_untrue = arrivals_correct(arrivals, &joint->status);
         if (joint->status.partial && !*joint->fault)
                 (void)reject(joint, 0, "%s",
                              str_or(joint->status.partial_reason, "it could not collect all"));
+        if (n_untrue && !*joint->fault)
+                (void)reject(joint, 0, "its status is not true of %zu of its entries", n_untrue);
 }
 
 static const char *why_no_room(int k)
@@ -241,8 +248,9 @@ static int add_fragment(struct joiner *j, struct joint *joint, struct err *e)
                 (void)reject(joint, 0, "its fragment is faulty: %s", r.fault);
         joint->n_entries = r.n_entries;
         if (k >= 0)
-                read_status(joint, &w.status);
+                read_status(joint, &w.status, &w.arrivals);
         buf_done(&w.status);
+        arrivals_done(&w.arrivals);
         if (k < 0)
                 return reject(joint, k, "what it sent cannot be looked at: %s",
                               str_or(why.text, strerror(-k)));

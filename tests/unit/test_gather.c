@@ -137,12 +137,43 @@ END_TEST
 
 /* --- joining -------------------------------------------------------------------------------------------------- */
 
+/* Of what is not there, and of what is, as it is not. */
+static void lie(struct node_status *status)
+{
+        struct node_status_entry *entry = node_status_add(status);
+
+        ck_assert_ptr_nonnull(entry);
+        entry->path = strdup("nowhere");
+        entry->size = 1000;
+        memcpy(entry->sha256, status->entries[0].sha256, sizeof(entry->sha256));
+        status->entries[0].size = 1000;
+        free(status->entries[1].path);
+        status->entries[1].path = strdup("entry-9");
+}
+
+static void add_entry(struct archive *a, const char *prefix, unsigned i, struct node_status *status)
+{
+        struct node_status_entry *entry = node_status_add(status);
+        struct archive_entry added;
+        char path[256];
+
+        (void)snprintf(path, sizeof(path), "%s/entry-%u", prefix, i);
+        ck_assert_int_eq(archive_begin(a, path, USEC_PER_SEC), 0);
+        ck_assert_int_eq(archive_append(a, "content", 7), 0);
+        ck_assert_int_eq(archive_end(a, &added), 0);
+        ck_assert_ptr_nonnull(entry);
+        entry->path = strdup(strchr(path, '/') + 1);
+        entry->kind = SOURCE_FILE;
+        entry->size = added.size;
+        memcpy(entry->sha256, added.sha256, sizeof(entry->sha256));
+}
+
 static void make_fragment(struct spool *s, const char *prefix, enum archive_format format,
-                          unsigned n_entries, bool with_status)
+                          unsigned n_entries, bool with_status, bool lies)
 {
         struct archive_options options = {.format = format, .fragment = true};
         struct node_status status = {
-                .prefix = (char *)prefix, .role = DIAG_ROLE_AGENT, .redacted = true};
+                .prefix = strdup(prefix), .role = DIAG_ROLE_AGENT, .redacted = true};
         _cleanup_(buf_done) struct buf json = {0};
         struct archive *a;
         struct err e = {0};
@@ -151,10 +182,10 @@ static void make_fragment(struct spool *s, const char *prefix, enum archive_form
         ck_assert_int_eq(spool_open(s, directory, UINT64_MAX / 2, 0), 0);
         options.fd = s->fd;
         ck_assert_msg(archive_new(&a, &options, &e) == 0, "%s", e.text);
-        for (unsigned i = 0; i < n_entries; i++) {
-                (void)snprintf(path, sizeof(path), "%s/entry-%u", prefix, i);
-                ck_assert_int_eq(archive_add(a, path, USEC_PER_SEC, "content", 7), 0);
-        }
+        for (unsigned i = 0; i < n_entries; i++)
+                add_entry(a, prefix, i, &status);
+        if (lies)
+                lie(&status);
         if (with_status) {
                 node_status_write(&json, &status);
                 (void)snprintf(path, sizeof(path), "%s/" NODE_STATUS_NAME, prefix);
@@ -163,6 +194,7 @@ static void make_fragment(struct spool *s, const char *prefix, enum archive_form
         ck_assert_int_eq(archive_finish(a), 0);
         s->n = archive_written(a);
         archive_free(a);
+        node_status_done(&status);
 }
 
 static struct joiner *make_joiner(enum archive_format format, uint64_t max_bytes, uint64_t floor)
@@ -182,6 +214,7 @@ static struct joiner *make_joiner(enum archive_format format, uint64_t max_bytes
         return j;
 }
 
+/* clang-format off */
 static const struct join_case {
         const char *name;
         enum archive_format from, into;
@@ -245,6 +278,7 @@ static const struct join_case {
          .error = -ECANCELED,
          .fault = ""},
 };
+/* clang-format on */
 
 START_TEST(joins_fragments)
 {
@@ -256,7 +290,7 @@ START_TEST(joins_fragments)
         struct err e = {0};
 
         make_fragment(&joint.spool, c->other_node ? "10.0.0.8_agent" : joint.prefix, c->from,
-                      c->n_entries, c->with_status);
+                      c->n_entries, c->with_status, false);
         if (c->cut) {
                 joint.spool.n -= c->cut;
                 ck_assert_int_eq(ftruncate(joint.spool.fd, (off_t)joint.spool.n), 0);
@@ -280,6 +314,35 @@ START_TEST(joins_fragments)
 }
 END_TEST
 
+/* The manifest says what came. */
+START_TEST(believes_no_status_that_lies)
+{
+        struct joiner *j = make_joiner(ARCHIVE_TAR_ZSTD, 1 << 30, 0);
+        struct joint joint = {.format = ARCHIVE_TAR_ZSTD, .prefix = "10.0.0.9_agent"};
+        const struct node_status *s = &joint.status;
+        struct err e = {0};
+
+        make_fragment(&joint.spool, joint.prefix, joint.format, 3, true, true);
+        ck_assert_msg(joiner_add(j, &joint, &e) == 0, "%s", e.text);
+        ck_assert_int_eq(joint.error, 0);
+        ck_assert_str_eq(joint.fault, "its status is not true of 4 of its entries");
+        ck_assert(joint.has_status);
+        ck_assert_uint_eq(s->n_entries, 5);
+        ck_assert_str_eq(s->entries[0].path, "entry-0");
+        ck_assert_uint_eq(s->entries[0].size, 7);
+        for (size_t i = 1; i < 4; i += 2) { /* entry-9, nowhere */
+                ck_assert_str_eq(s->entries[i].sha256, "");
+                ck_assert_uint_eq(s->entries[i].size, 0);
+                ck_assert_str_eq(s->entries[i].error, "it did not come");
+        }
+        ck_assert_ptr_null(s->entries[2].error);
+        ck_assert_str_eq(s->entries[4].path, "entry-1");
+        ck_assert_str_eq(s->entries[4].sha256, s->entries[2].sha256);
+        joint_done(&joint);
+        joiner_free(j);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("gather");
@@ -290,6 +353,7 @@ int main(void)
         tcase_add_test(t, spools_nothing_below_the_floor);
         tcase_add_test(t, works_in_order_and_tells_the_loop);
         tcase_add_test(t, leaves_what_waits);
+        tcase_add_test(t, believes_no_status_that_lies);
         tcase_add_loop_test(t, joins_fragments, 0, ELEMENTSOF(joins));
         suite_add_tcase(s, t);
         return test_main(s);
