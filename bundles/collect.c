@@ -121,6 +121,35 @@ static int claim_path(struct collection *c, const char *path)
         return -EEXIST;
 }
 
+/*
+ * Names of files are somebody else's words as well. Each component for itself, so that what is masked ends with it;
+ * masks without digits, as the plan has made them of commands and URLs: once, for a second time would take what follows
+ * a mask for more of it. 0, -ENAMETOOLONG or -ENOMEM.
+ */
+static int mask_name(const struct collection *c, const struct source *s,
+                     char ret[static ARCHIVE_PATH_MAX], const char *name)
+{
+        _cleanup_(buf_done) struct buf masked = {0};
+        size_t n;
+
+        for (const char *at = name; *at; at += n) {
+                n = strcspn(at, "/");
+                if (n > 0 && c->redactor && s->kind == SOURCE_FILE)
+                        (void)redact_append(&masked, at, n);
+                else
+                        buf_append(&masked, at, n);
+                if (at[n] == '/') {
+                        buf_putc(&masked, '/');
+                        n++;
+                }
+        }
+        if (masked.error)
+                return masked.error;
+        return snprintf(ret, ARCHIVE_PATH_MAX, "%s", buf_cstr(&masked)) < (int)ARCHIVE_PATH_MAX
+                       ? 0
+                       : -ENAMETOOLONG;
+}
+
 /* Two sources may have one name: "_" for all that no file name has. Below the prefix. */
 static int make_path(struct collection *c, char ret[static ARCHIVE_PATH_MAX], const char *name,
                      const char *suffix)
@@ -173,18 +202,29 @@ static const char *clean_path(const struct source *s, const char *path)
         return plan_name_is_clean(path) ? path : source_kind_to_string(s->kind);
 }
 
+/* @path: masked where it needs it */
 static struct node_status_entry *note_entry(struct collection *c, const struct source *s,
                                             const char *path)
 {
         struct node_status_entry *n = node_status_add(&c->status);
+        char masked[ARCHIVE_PATH_MAX];
 
         if (!n)
                 return NULL;
         n->path = strdup(clean_path(s, path));
-        n->source = strdup(s->id);
+        n->source = strdup(mask_name(c, s, masked, s->id) < 0 ? "" : masked);
         n->kind = s->kind;
         n->optional = s->optional;
         return n->path && n->source ? n : NULL;
+}
+
+/* By a name that nothing has been made of yet. */
+static struct node_status_entry *note_name(struct collection *c, const struct source *s,
+                                           const char *name)
+{
+        char masked[ARCHIVE_PATH_MAX];
+
+        return note_entry(c, s, mask_name(c, s, masked, name) < 0 ? "" : masked);
 }
 
 static int note_error(struct node_status_entry *n, const char *text)
@@ -287,7 +327,7 @@ static int end_entry(struct collection *c, const struct source *s, const char *p
 static int pass_over(struct collection *c, const struct source *s, const char *name,
                      const char *why)
 {
-        struct node_status_entry *n = note_entry(c, s, name ? name : s->id);
+        struct node_status_entry *n = note_name(c, s, name ? name : s->id);
         char text[128];
 
         (void)snprintf(text, sizeof(text), "not collected: %s", why);
@@ -298,11 +338,13 @@ static int collect_entry(struct collection *c, const struct source *s, const cha
                          const char *name, uint64_t mtime_usec)
 {
         struct source limited = *s;
-        char path[ARCHIVE_PATH_MAX], full[ARCHIVE_PATH_MAX];
+        char masked[ARCHIVE_PATH_MAX], path[ARCHIVE_PATH_MAX] = "", full[ARCHIVE_PATH_MAX];
         struct node_status_entry *n;
         struct source_outcome o;
-        int k = make_path(c, path, name, "");
+        int k = mask_name(c, s, masked, name);
 
+        if (k >= 0)
+                k = make_path(c, path, masked, "");
         full_path(c, full, path);
         if (k >= 0 && !archive_path_is_clean(full, strlen(full)))
                 k = -EINVAL;
@@ -366,7 +408,7 @@ static int collect_source(struct collection *c, const struct source *s)
                 return c->fatal;
         if (k >= 0 && !o.error && !o.truncated)
                 return 0;
-        n = note_entry(c, s, str_or(s->name, s->id));
+        n = note_name(c, s, str_or(s->name, s->id));
         if (!n)
                 return -ENOMEM;
         n->truncated = o.truncated;
@@ -460,7 +502,7 @@ static int write_part(const char *path, const char *name, _unused_ uint64_t size
         struct collection *c = userdata;
         const struct source *s = c->source;
         struct source limited = *s;
-        struct node_status_entry *n = note_entry(c, s, name);
+        struct node_status_entry *n = note_name(c, s, name);
         struct source_outcome o;
         struct archive_entry done = {0};
         int k;

@@ -27,6 +27,7 @@ static const char plan_text[] =
         "{\"Location\":\"/var/masters\",\"Role\":[\"master\"]}],"
         "\"LocalCommands\":["
         "{\"Command\":[\"echo\",\"fine\"]},"
+        "{\"Command\":[\"echo\",\"token=hunter2\"]},"
         "{\"Command\":[\"sh\",\"-c\",\"echo half; exit 3\"]},"
         "{\"Command\":[\"sh\",\"-c\",\"echo some; exit 4\"],\"Optional\":true},"
         "{\"Command\":[\"sh\",\"-c\",\"exit 5\"]},"
@@ -270,6 +271,31 @@ START_TEST(masks_secrets)
 }
 END_TEST
 
+/* Somebody else has named them. Two of one name stay two. */
+START_TEST(masks_names_of_files)
+{
+        const struct collect_request q = request_of(COLLECT_ARCHIVE);
+        struct node_status status = {0};
+
+        make("/var/logs/token=hunter2-d.log");
+        put("/var/logs/password=hunter2-a.log", "a", 0644);
+        put("/var/logs/password=hunter2-b.log", "b", 0644);
+        collect(&q, &status);
+        for (size_t i = 0; i < n_found; i++) {
+                ck_assert_msg(!strstr(found[i].path, "hunter2"), "%s", found[i].path);
+                ck_assert_msg(!strstr(found[i].text, "hunter2"), "%s", found[i].path);
+        }
+        for (size_t i = 0; i < status.n_entries; i++)
+                if (*status.entries[i].sha256)
+                        ck_assert_msg(text_of(status.entries[i].path), "%s",
+                                      status.entries[i].path);
+        ck_assert_ptr_nonnull(text_of("echo_token=[redacted].output"));
+        ck_assert_str_eq(text_of("var/logs/password=[redacted]"), "a");
+        ck_assert_str_eq(text_of("var/logs/password=[redacted]~2"), "b");
+        node_status_done(&status);
+}
+END_TEST
+
 START_TEST(stops_at_its_size)
 {
         struct collect_request q = request_of(COLLECT_ARCHIVE);
@@ -401,7 +427,7 @@ START_TEST(says_what_there_is_and_how_much)
         ck_assert_int_ge(read(fd, text, sizeof(text) - 1), 0);
         close(fd);
         ck_assert_ptr_nonnull(strstr(text, "{\"likely_bytes\":"));
-        ck_assert_ptr_nonnull(strstr(text, "\"sources\":10}"));
+        ck_assert_ptr_nonnull(strstr(text, "\"sources\":11}"));
 }
 END_TEST
 
@@ -576,6 +602,7 @@ int main(void)
         tcase_set_timeout(tc, 60);
         tcase_add_test(tc, keeps_what_there_is);
         tcase_add_test(tc, masks_secrets);
+        tcase_add_test(tc, masks_names_of_files);
         tcase_add_test(tc, stops_at_its_size);
         tcase_add_test(tc, stops_when_its_time_is_over);
         tcase_add_test(tc, stops_when_it_is_cancelled);
