@@ -12,6 +12,11 @@
 #include "base/json_write.h"
 #include "base/mono.h"
 #include "bundles/bundle.h"
+#include "bundles/json_bound.h"
+
+/* Twice what the most nodes have; a list of many bundles has fewer of both. */
+#define CONTAINERS_MAX (2 * BUNDLE_NODES_MAX)
+#define COMMAS_MAX     (1u << 20)
 
 #define SECONDS_MAX 1e9 /* a double still has microseconds there */
 
@@ -279,8 +284,13 @@ static void read_id(struct reader *rd, char id[static BUNDLE_ID_MAX], const json
 static json_t *load_object(struct reader *rd, const char *what, const char *json, size_t n)
 {
         json_error_t je;
-        json_t *o = json_loadb(json, n, JSON_REJECT_DUPLICATES, &je);
+        json_t *o;
 
+        if (!json_is_within(json, n, CONTAINERS_MAX, COMMAS_MAX)) {
+                rd->error = err_set(rd->e, -EINVAL, "%s holds more values than any has", what);
+                return NULL;
+        }
+        o = json_loadb(json, n, JSON_REJECT_DUPLICATES, &je);
         if (!o)
                 rd->error = err_set(rd->e, -EINVAL, "%s is not JSON: line %d: %s", what, je.line,
                                     je.text);

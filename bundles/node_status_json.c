@@ -6,6 +6,7 @@
 
 #include "base/json_write.h"
 #include "base/mono.h"
+#include "bundles/json_bound.h"
 #include "bundles/node_status.h"
 #include "bundles/plan_name.h"
 
@@ -16,7 +17,7 @@
 /* Of all its entries: the bundle adds up those of all nodes, and reads the sum back as a signed number. */
 #define REDACTIONS_MAX (UINT64_C(1) << 40)
 
-/* What is parsed takes up to a hundred times its bytes: this is twice what the most entries have. */
+/* Twice what the most entries have. */
 #define CONTAINERS_MAX (2 * NODE_STATUS_ENTRIES_MAX)
 #define COMMAS_MAX     (24 * NODE_STATUS_ENTRIES_MAX)
 
@@ -229,18 +230,6 @@ static int read_status(struct node_status *s, const json_t *o, struct err *e)
         return k < 0 ? k : read_entries(s, o, e);
 }
 
-/* Those within strings count as well: there are few of them. */
-static bool is_modest(const char *json, size_t n)
-{
-        size_t n_containers = 0, n_commas = 0;
-
-        for (size_t i = 0; i < n; i++) {
-                n_containers += json[i] == '{' || json[i] == '[';
-                n_commas += json[i] == ',';
-        }
-        return n_containers <= CONTAINERS_MAX && n_commas <= COMMAS_MAX;
-}
-
 int node_status_read(struct node_status *ret, const char *json, size_t n, struct err *e)
 {
         _cleanup_(node_status_done) struct node_status s = {0};
@@ -250,7 +239,7 @@ int node_status_read(struct node_status *ret, const char *json, size_t n, struct
 
         if (n > NODE_STATUS_BYTES_MAX)
                 return err_set(e, -E2BIG, "is longer than %u bytes", NODE_STATUS_BYTES_MAX);
-        if (!is_modest(json, n))
+        if (!json_is_within(json, n, CONTAINERS_MAX, COMMAS_MAX))
                 return err_set(e, -E2BIG, "holds more values than that of the most entries");
         o = json_loadb(json, n, JSON_REJECT_DUPLICATES, &where);
         if (!o)

@@ -282,6 +282,25 @@ START_TEST(reads_lists)
 }
 END_TEST
 
+/* A hundred of memory for each byte: another master is not believed that far. */
+START_TEST(reads_no_more_values_than_bundles_have)
+{
+        _cleanup_(buf_done) struct buf text = {0};
+        struct bundle **list, *b;
+        struct err e;
+        size_t n;
+
+        buf_puts(&text, "{\"items\":[]," LEAST ",\"x\":[0");
+        while (text.n < BUNDLE_JSON_MAX - 10)
+                buf_puts(&text, _i ? ",{}" : ",0");
+        buf_puts(&text, "]}");
+        ck_assert_int_eq(bundle_read_list(&list, &n, text.data, text.n, &e), -EINVAL);
+        ck_assert_str_eq(e.text, "the list of bundles holds more values than any has");
+        ck_assert_int_eq(bundle_read(&b, text.data, text.n, &e), -EINVAL);
+        ck_assert_str_eq(e.text, "the bundle holds more values than any has");
+}
+END_TEST
+
 /* --- the old API ------------------------------------------------------------------------------ */
 
 /* clang-format off */
@@ -444,6 +463,7 @@ int main(void)
         tcase_add_test(tc, makes_texts_harmless);
         tcase_add_test(tc, is_never_too_large_to_be_read);
         tcase_add_test(tc, reads_lists);
+        tcase_add_loop_test(tc, reads_no_more_values_than_bundles_have, 0, 2);
         tcase_add_loop_test(tc, reads_requests, 0, ELEMENTSOF(requests));
         tcase_add_loop_test(tc, refuses_requests, 0, ELEMENTSOF(bad_requests));
         tcase_add_test(tc, refuses_too_many_words);
