@@ -26,6 +26,7 @@ struct asked {
 
 struct bundle_question {
         enum bundle_question_kind kind;
+        char id[BUNDLE_ID_MAX];
         struct asked asked[DIAG_MASTERS_MAX];
         struct bundle_answer answers[DIAG_MASTERS_MAX];
         size_t n, n_out;
@@ -124,13 +125,18 @@ static _printf_(2, 3) void note(struct bundle_answer *a, const char *fmt, ...)
                        (int)sizeof(a->refusal.text) - 1, words.text);
 }
 
-static int read_one(struct bundle_answer *a, const char *body, size_t n, struct err *e)
+static int read_one(struct bundle_answer *a, const char *id, const char *body, size_t n,
+                    struct err *e)
 {
         struct bundle *b = NULL;
         int k = bundle_read(&b, body, n, e);
 
         if (k < 0)
                 return k;
+        if (!streq(b->id, id)) {
+                bundle_free(b);
+                return err_set(e, -EINVAL, "it is of another bundle");
+        }
         a->bundles = malloc(sizeof(struct bundle *));
         if (!a->bundles) {
                 bundle_free(b);
@@ -141,7 +147,7 @@ static int read_one(struct bundle_answer *a, const char *body, size_t n, struct 
         return 0;
 }
 
-static void hear(struct bundle_answer *a, enum bundle_question_kind kind,
+static void hear(struct bundle_answer *a, const struct bundle_question *q,
                  const struct fetch_result *r)
 {
         struct err e = {0};
@@ -150,9 +156,9 @@ static void hear(struct bundle_answer *a, enum bundle_question_kind kind,
         if (r->error) {
                 note(a, "%s", r->text);
         } else if (r->status == 200 || r->status == 202) {
-                k = kind == BUNDLE_QUESTION_LIST
+                k = q->kind == BUNDLE_QUESTION_LIST
                             ? bundle_read_list(&a->bundles, &a->n_bundles, r->body, r->n_body, &e)
-                            : read_one(a, r->body, r->n_body, &e);
+                            : read_one(a, q->id, r->body, r->n_body, &e);
                 if (k < 0)
                         note(a, "its answer cannot be read: %s", e.text);
                 else
@@ -172,7 +178,7 @@ static void on_answer(const struct fetch_result *r, void *userdata)
         struct bundle_question *q = one->question;
 
         one->fetch = fetch_free(one->fetch);
-        hear(&q->answers[one - q->asked], q->kind, r);
+        hear(&q->answers[one - q->asked], q, r);
         if (--q->n_out == 0)
                 q->done(q->answers, q->n, q->userdata);
 }
@@ -242,6 +248,7 @@ int bundle_question_new(struct bundle_question **ret, struct bundle_peers *p,
         if (p->n == 0)
                 return -ENOENT;
         q->kind = kind;
+        (void)snprintf(q->id, sizeof(q->id), "%s", str_or(id, ""));
         q->done = done;
         q->userdata = userdata;
         path_of(path, sizeof(path), kind, id);
