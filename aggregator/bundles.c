@@ -138,23 +138,36 @@ static void refuse_unknown(struct deed *d, const struct bundle_answer *answers, 
 
 /* --- lists ------------------------------------------------------------------------------------------------- */
 
-static bool add_silent(struct bundle_task *t, const struct bundle_answer *a)
+static bool add_silent(struct bundle_task *t, const char *address, const char *why)
 {
         __typeof__(t->silent) grown = reallocarray(t->silent, t->n_silent + 1, sizeof(*grown));
 
         if (!grown)
                 return false;
         t->silent = grown;
-        t->silent[t->n_silent].address = strdup(a->address);
-        t->silent[t->n_silent].error = strdup(a->refusal.text);
+        t->silent[t->n_silent].address = strdup(address);
+        t->silent[t->n_silent].error = strdup(why);
         t->n_silent++;
         return t->silent[t->n_silent - 1].address && t->silent[t->n_silent - 1].error;
+}
+
+static bool add_master(struct bundle_task *t, const char *address)
+{
+        char **grown = reallocarray(t->masters, t->n_masters + 1, sizeof(*grown));
+
+        if (!grown)
+                return false;
+        t->masters = grown;
+        t->masters[t->n_masters] = strdup(address);
+        return t->masters[t->n_masters] && ++t->n_masters;
 }
 
 static bool add_answer(struct bundle_task *t, struct bundle_answer *a)
 {
         if (a->status != 200)
-                return add_silent(t, a);
+                return add_silent(t, a->address, a->refusal.text);
+        if (!add_master(t, a->address))
+                return false;
         for (size_t i = 0; i < a->n_bundles && t->n_bundles < LISTED_MAX; i++)
                 if (!add_bundle(t, TAKE_PTR(a->bundles[i])))
                         return false;
