@@ -164,7 +164,7 @@ static int read_state(struct bundle_runner *r, struct bundle **ret)
         if (k >= 0)
                 k = bundle_read(ret, json, n, &e);
         if (k >= 0 && !streq((*ret)->id, r->id)) {
-                bundle_free(*ret);
+                *ret = bundle_free(*ret);
                 k = -EBADMSG;
         }
         if (k < 0)

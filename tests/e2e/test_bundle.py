@@ -330,6 +330,9 @@ def gatherer_killed(c):
     eventually(lambda: gatherers(m), 10, what="it is under way")
     eventually(lambda: m.exec("ps", "-o", "ni=", "-C", "diag-gather").stdout.split() == ["10"], 10,
                what="it steps back for the daemon: the filter of system calls lets it")
+    state = m.root / STORE / made / "state.json"
+    m.exec("pkill", "-STOP", "-x", "diag-gather")
+    state.write_text(state.read_text().replace(made, "another"))     # a disk that is broken, and says so late
     m.exec("pkill", "-KILL", "-x", "diag-gather")
     b = ended(m, made)
     assert b["state"] == "failed" and "signal 9" in b["error"].lower() or "SIGKILL" in b["error"], b
