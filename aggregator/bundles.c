@@ -201,7 +201,7 @@ static void list(struct deed *d)
                 return;
         }
         for (size_t i = 0; i < n; i++)
-                if (!add_bundle(d->task, bundle_copy(all[i]))) {
+                if (!add_bundle(d->task, bundle_copy_row(all[i]))) {
                         refuse_memory(d);
                         return;
                 }

@@ -135,26 +135,28 @@ int bundle_request_copy(struct bundle_request *ret, const struct bundle_request 
         return 0;
 }
 
+/* What was copied is freed with it, also on failure. */
+static bool copy_node(struct bundle_node *to, const struct bundle_node *from)
+{
+        *to = *from;
+        to->node_id = to->address = to->error = NULL;
+        return copy(&to->node_id, from->node_id) && copy(&to->address, from->address) &&
+               copy(&to->error, from->error);
+}
+
 static bool copy_nodes(struct bundle *to, const struct bundle *from)
 {
         to->nodes = from->n_nodes ? calloc(from->n_nodes, sizeof(*to->nodes)) : NULL;
         if (from->n_nodes && !to->nodes)
                 return false;
         to->n_nodes = from->n_nodes; /* zeroed ones are freed as well */
-        for (size_t i = 0; i < from->n_nodes; i++) {
-                const struct bundle_node *n = &from->nodes[i];
-                struct bundle_node *c = &to->nodes[i];
-
-                *c = *n;
-                c->node_id = c->address = c->error = NULL;
-                if (!copy(&c->node_id, n->node_id) || !copy(&c->address, n->address) ||
-                    !copy(&c->error, n->error))
+        for (size_t i = 0; i < from->n_nodes; i++)
+                if (!copy_node(&to->nodes[i], &from->nodes[i]))
                         return false;
-        }
         return true;
 }
 
-struct bundle *bundle_copy(const struct bundle *b)
+static struct bundle *copy_but_nodes(const struct bundle *b)
 {
         _cleanup_(bundle_freep) struct bundle *made = malloc(sizeof(*made));
 
@@ -166,9 +168,32 @@ struct bundle *bundle_copy(const struct bundle *b)
         made->nodes = NULL;
         made->n_nodes = 0;
         if (!copy(&made->by, b->by) || !copy(&made->observer, b->observer) ||
-            !copy(&made->error, b->error) || bundle_request_copy(&made->request, &b->request) < 0 ||
-            !copy_nodes(made, b))
+            !copy(&made->error, b->error) || bundle_request_copy(&made->request, &b->request) < 0)
                 return NULL;
+        return TAKE_PTR(made);
+}
+
+struct bundle *bundle_copy(const struct bundle *b)
+{
+        _cleanup_(bundle_freep) struct bundle *made = copy_but_nodes(b);
+
+        return made && copy_nodes(made, b) ? TAKE_PTR(made) : NULL;
+}
+
+/* As many as bundle_write_v1() names. */
+struct bundle *bundle_copy_row(const struct bundle *b)
+{
+        _cleanup_(bundle_freep) struct bundle *made = copy_but_nodes(b);
+        size_t n = b->n_nodes < V1_ERRORS_MAX ? b->n_nodes : V1_ERRORS_MAX;
+
+        if (made && n)
+                made->nodes = calloc(n, sizeof(*made->nodes));
+        if (!made || (n && !made->nodes))
+                return NULL;
+        for (size_t i = 0; i < b->n_nodes && made->n_nodes < n; i++)
+                if (!str_empty(b->nodes[i].error) &&
+                    !copy_node(&made->nodes[made->n_nodes++], &b->nodes[i]))
+                        return NULL;
         return TAKE_PTR(made);
 }
 

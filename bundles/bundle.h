@@ -103,8 +103,10 @@ struct bundle {
 };
 
 struct bundle *bundle_free(struct bundle *b);
-struct bundle *bundle_copy(const struct bundle *b);   /* NULL: out of memory */
-double bundle_fraction(const struct bundle *b);       /* 0 to 1; 1 when final */
+struct bundle *bundle_copy(const struct bundle *b); /* NULL: out of memory */
+struct bundle *bundle_copy_row(
+        const struct bundle *b);                /* for a list: of its nodes, but some that failed */
+double bundle_fraction(const struct bundle *b); /* 0 to 1; 1 when final */
 const char *bundle_v1_status(const struct bundle *b); /* "Started" up to its first progress */
 
 /** bundle_id_is_valid() - [A-Za-z0-9._-]{1,128}, no leading dot */

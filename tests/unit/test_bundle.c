@@ -131,6 +131,32 @@ START_TEST(reads_what_it_writes)
 }
 END_TEST
 
+/* A list of many, each of thousands of nodes, is not to cost what they cost. */
+START_TEST(copies_for_a_list_what_a_list_shows)
+{
+        _cleanup_(bundle_freep) struct bundle *b = read_one(WHOLE), *row = NULL;
+        _cleanup_(buf_done) struct buf want = {0}, out = {0}, listed = {0};
+        struct bundle_node *more = reallocarray(b->nodes, 5000, sizeof(*more));
+
+        ck_assert_ptr_nonnull(more);
+        b->nodes = more;
+        memset(&more[b->n_nodes], 0, (5000 - b->n_nodes) * sizeof(*more));
+        while (b->n_nodes < 5000) {
+                more[b->n_nodes].address = strdup("10.0.0.1");
+                more[b->n_nodes].error = b->n_nodes % 2 ? strdup("no answer") : NULL;
+                b->n_nodes++;
+        }
+        row = bundle_copy_row(b);
+        ck_assert_ptr_nonnull(row);
+        ck_assert_uint_le(row->n_nodes, 100);
+        bundle_write_v1(&want, b);
+        bundle_write_v1(&out, row);
+        ck_assert_str_eq(buf_cstr(&out), buf_cstr(&want));
+        bundle_write(&listed, b, false);
+        must_be(row, false, buf_cstr(&listed));
+}
+END_TEST
+
 START_TEST(reads_the_least)
 {
         _cleanup_(bundle_freep) struct bundle *b = read_one("{" LEAST ",\"state\":\"later\"}");
@@ -457,6 +483,7 @@ int main(void)
 
         suite_add_tcase(s, words_case());
         tcase_add_test(tc, reads_what_it_writes);
+        tcase_add_test(tc, copies_for_a_list_what_a_list_shows);
         tcase_add_test(tc, reads_the_least);
         tcase_add_loop_test(tc, refuses, 0, ELEMENTSOF(bad));
         tcase_add_test(tc, refuses_too_many_nodes);
