@@ -631,10 +631,11 @@ static void remove_orders(const struct gather *g)
                 remove_one(g, names[i]);
 }
 
+/* A bundle that is canceled is killed: SIGTERM is for who stops the daemon, and all that it has begun. */
 static const char *why_not_done(const struct gather *g)
 {
         return g->orphaned   ? "diag-aggregatord ended, or was restarted, while it was made"
-               : g->canceled ? "it was canceled"
+               : g->canceled ? "it was stopped"
                              : g->error.text;
 }
 

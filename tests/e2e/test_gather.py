@@ -233,6 +233,7 @@ def progress(top):
         b.process.send_signal(signal.SIGTERM)
         assert b.wait(10) == 0
         said = b.state()
+        assert said["error"] == "it was stopped", said
         assert said["state"] == "canceled" and said["file"] is None and b.names() == ["state.json"], (said, b.names())
         assert b.of(slow)["state"] == "failed"
         soon(lambda: slow.hung_up or True)
