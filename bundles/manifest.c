@@ -109,7 +109,7 @@ static void write_status(struct json_writer *w, const struct node_status *s)
         jw_member_time(w, "until", s->until_wall_usec);
         jw_member_bool(w, "redacted", s->redacted);
         jw_member_uint(w, "redactions", node_status_n_redactions(s));
-        jw_member_uint(w, "failed_entries", node_status_n_failed(s, false));
+        jw_member_uint(w, "failed_entries", node_status_n_failed(s, true));
 }
 
 static void write_node(struct json_writer *w, const struct manifest_node *n)
@@ -256,9 +256,38 @@ void manifest_write_report(struct buf *out, const struct bundle *b,
 
 /* --- README.txt -------------------------------------------------------------------------------- */
 
-static void write_head(struct buf *out, const struct bundle *b, bool redacted)
+/* Where nobody said since when, each node chose for itself: all of them the same, but for their clocks. */
+static uint64_t oldest_since(const struct bundle *b, const struct manifest_node *nodes, size_t n)
+{
+        uint64_t oldest = b->request.since_wall_usec;
+
+        for (size_t i = 0; b->request.since_wall_usec == 0 && i < n; i++) {
+                uint64_t since = nodes[i].status ? nodes[i].status->since_wall_usec : 0;
+
+                if (since && (oldest == 0 || since < oldest))
+                        oldest = since;
+        }
+        return oldest;
+}
+
+static void write_kinds_of(struct buf *out, unsigned kinds)
+{
+        const char *between = "Only:    ";
+
+        for (unsigned i = 0; i < SOURCE_N_KINDS; i++) {
+                if (!(kinds & SOURCE_KIND_BIT(i)))
+                        continue;
+                buf_printf(out, "%s%s", between, source_kind_to_string((enum source_kind)i));
+                between = ", ";
+        }
+        buf_puts(out, kinds ? "\n" : "");
+}
+
+static void write_head(struct buf *out, const struct bundle *b, const struct manifest_node *nodes,
+                       size_t n, bool redacted)
 {
         char created[RFC3339_MAX], since[RFC3339_MAX], until[RFC3339_MAX];
+        uint64_t since_wall_usec = oldest_since(b, nodes, n);
 
         buf_printf(out, "Bundle %s\n\n", b->id);
         if (!redacted)
@@ -267,12 +296,12 @@ static void write_head(struct buf *out, const struct bundle *b, bool redacted)
                    b->type == BUNDLE_CLUSTER ? "a cluster" : "one machine");
         if (b->created_wall_usec)
                 buf_printf(out, "When:    %s\n", rfc3339_format(created, b->created_wall_usec));
-        if (b->request.since_wall_usec)
-                buf_printf(out, "Logs:    from %s to %s\n",
-                           rfc3339_format(since, b->request.since_wall_usec),
+        if (since_wall_usec)
+                buf_printf(out, "Logs:    from %s to %s\n", rfc3339_format(since, since_wall_usec),
                            b->request.until_wall_usec
                                    ? rfc3339_format(until, b->request.until_wall_usec)
                                    : "when each was read");
+        write_kinds_of(out, b->request.kinds);
         if (!str_empty(b->observer))
                 buf_printf(out, "Made on: %s\n", b->observer);
         if (!str_empty(b->by))
@@ -340,7 +369,8 @@ static void write_where(struct buf *out, bool cluster, const char *below)
         write_place(out, below, PLAN_HEALTH, "what the machine said of its components, and why");
         write_place(out, below, "NAME.service",
                     "the journal of a component, systemd's own words included");
-        write_place(out, below, "systemd/", "what systemd knows of it");
+        write_place(out, below, "systemd/",
+                    "what systemd knows: units, failed.output, journal-warnings.output");
         write_place(out, "", "manifest.json",
                     "every entry: its source, size, SHA-256, whether it was cut");
 }
@@ -379,7 +409,7 @@ void manifest_write_readme(struct buf *out, const struct bundle *b,
                 if (*prefix_of(&p, &nodes[i]))
                         below = "*/";
         }
-        write_head(out, b, redacted);
+        write_head(out, b, nodes, n, redacted);
         if (n_missing > 0) {
                 buf_printf(out, "\nNot in it: %zu of %zu nodes\n", n_missing, n);
                 (void)write_nodes(out, nodes, n, false);

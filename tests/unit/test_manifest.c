@@ -110,7 +110,7 @@ START_TEST(tells_every_entry)
         node = json_array_get(list, 0);
         ck_assert_str_eq(text_of(node, "state"), "done");
         ck_assert(json_is_null(json_object_get(node, "error")));
-        ck_assert_int_eq(json_integer_value(json_object_get(node, "failed_entries")), 2);
+        ck_assert_int_eq(json_integer_value(json_object_get(node, "failed_entries")), 1);
         entry = json_array_get(json_object_get(node, "entries"), 1);
         ck_assert_str_eq(text_of(entry, "path"), "10.0.0.1_master/x/y");
         ck_assert_str_eq(text_of(entry, "source"), "x/y");
@@ -247,6 +247,18 @@ START_TEST(explains_itself)
 }
 END_TEST
 
+START_TEST(says_what_logs_when_nobody_did)
+{
+        bundle.request.since_wall_usec = 0;
+        bundle.request.kinds = SOURCE_KIND_BIT(SOURCE_JOURNAL) | SOURCE_KIND_BIT(SOURCE_HOST);
+        statuses[0].since_wall_usec = UINT64_C(1795219260) * USEC_PER_SEC;
+        statuses[1].since_wall_usec = UINT64_C(1795219200) * USEC_PER_SEC;
+        manifest_write_readme(&out, &bundle, nodes, NODES);
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&out), readme[2]));
+        ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\nOnly:    journal, host\n"));
+}
+END_TEST
+
 /* Thousands of nodes do not make it longer than a person reads. */
 START_TEST(stays_short)
 {
@@ -275,6 +287,7 @@ int main(void)
         tcase_add_test(c, names_entries_at_the_root);
         tcase_add_test(c, reports_as_the_old_service_did);
         tcase_add_test(c, explains_itself);
+        tcase_add_test(c, says_what_logs_when_nobody_did);
         tcase_add_test(c, stays_short);
         suite_add_tcase(s, c);
         return test_main(s);
