@@ -354,9 +354,18 @@ static void put_head(struct buf *out, const struct bundle_info *b, const struct 
         buf_putc(out, '\n');
 }
 
+/* It has no file, and never had: of what stands in it there is nothing to say. */
+static bool is_nothing(const struct bundle_info *b)
+{
+        return b->stage == BUNDLE_STAGE_FAILED ||
+               (b->stage == BUNDLE_STAGE_DELETED && !b->has_size);
+}
+
 static void put_redaction(struct buf *out, const struct bundle_info *b, const struct term *t)
 {
-        if (b->unredacted)
+        if (is_nothing(b))
+                buf_puts(out, "there is no file");
+        else if (b->unredacted)
                 term_paint(
                         t, out, HUE_BAD,
                         "NOT REDACTED: passwords and keys of these nodes stand in it as they are");
@@ -429,8 +438,10 @@ void bundle_view_one(struct buf *out, const struct bundle_info *b, const struct 
         bundle_view_progress(out, b);
         buf_putc(out, '\n');
         put_size(out, b);
-        buf_puts(out, "redaction  ");
-        put_redaction(out, b, t);
+        if (!is_nothing(b)) {
+                buf_puts(out, "redaction  ");
+                put_redaction(out, b, t);
+        }
         buf_puts(out, b->n_parts > 0 ? "\n" : "");
         write_rows(out, t, &part_shape, b->parts, sizeof(*b->parts), b->n_parts, NULL);
 }
@@ -483,6 +494,8 @@ void bundle_view_outcome(struct buf *out, const struct bundle_info *b, const cha
         put_sums(out, b);
         put_redaction(out, b, t);
         put_place(out, b, file);
+        if (b->stage == BUNDLE_STAGE_DONE && b->partial)
+                buf_puts(out, "what is missing, and why: summaryErrorsReport.txt in it\n");
 }
 
 /* --- how big it would be --------------------------------------------------------------------------- */

@@ -126,16 +126,21 @@ static const struct {
          "bundle b1: done\n2 nodes; 1 entry; 2 secrets masked\n1.5 KiB on 10.0.0.1; to get it: diag bundle download b1\n"},
         {"in part", FETCHED, &wide, DONE("true", "true", NODE("10.0.0.1", "done", "0", "null", "1") "," NODE("10.0.0.5", "partial", "3", "\"cut\"", "1")),
          "bundle b1: done, partial\nADDRESS   ROLE   STATE       SIZE  ENTRIES  FAILED   TOOK  WHY\n10.0.0.5  agent  partial  1.0 KiB        1       3  1.0 s  cut\n"
-         "2 nodes, 1 partial; 2 entries, 3 failed; 2 secrets masked\n1.5 KiB in d/b.zip\n"},
+         "2 nodes, 1 partial; 2 entries, 3 failed; 2 secrets masked\n1.5 KiB in d/b.zip\n"
+         "what is missing, and why: summaryErrorsReport.txt in it\n"},
         {"with its secrets", FETCHED, &coloured, DONE("false", "false", ""),
          "bundle b1: \033[32mdone\033[0m\n2 nodes; 0 entries; \033[1;31mNOT REDACTED: passwords and keys of these nodes stand in it as they are\033[0m\n"
          "1.5 KiB in d/b.zip\n"},
         {"none", OUTCOME, &wide, "{\"id\":\"b1\",\"state\":\"failed\",\"error\":\"no\\u009b31m room\"}",
-         "bundle b1: failed: no?31m room\n0 nodes; 0 entries; no secret found to mask\n"},
+         "bundle b1: failed: no?31m room\n0 nodes; 0 entries; there is no file\n"},
+        {"none, and it would have had its secrets", OUTCOME, &wide,
+         "{\"id\":\"b1\",\"state\":\"failed\"," REQUEST("false") "}", "bundle b1: failed\n0 nodes; 0 entries; there is no file\n"},
+        {"one that was canceled, and deleted", ONE, &wide, "{\"id\":\"b1\",\"state\":\"deleted\",\"error\":\"it was canceled\"}",
+         "bundle b1: deleted: it was canceled\nby         nobody knows\nasked      of the nodes that the master chooses\nprogress   0 of 0 nodes, 0 B\n"},
         {"counts that turn over", OUTCOME, &wide,
          "{\"id\":\"b1\",\"nodes\":[{\"state\":\"done\",\"entries\":9223372036854775807},{\"state\":\"done\",\"entries\":9223372036854775807},"
          "{\"state\":\"done\",\"entries\":9223372036854775807}]}",
-         "bundle b1: unknown\n0 nodes; 18446744073709551615 entries, 18446744073709551615 failed; no secret found to mask\n"},
+         "bundle b1: unknown\n0 nodes; 18446744073709551615 entries, 18446744073709551615 failed; there is no file\n"},
         {"progress", PROGRESS, &wide, "{\"id\":\"b1\",\"progress\":{\"nodes_total\":1,\"nodes_failed\":1,\"received_bytes\":10,\"current\":\"a\\nb\"}}",
          "0 of 1 node, 1 of them failed, 10 B; a b"},
         {"many nodes", NODES, &wide,

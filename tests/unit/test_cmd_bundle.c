@@ -261,7 +261,8 @@ static const struct {
          "5 B on 10.0.0.1; to get it: diag bundle download b1\n",
          "diag bundle create: bundle b1, of masters, 10.0.0.5\n10.0.0.1 master: done, 2.0 KiB, 61 entries, 4.5 s\n10.0.0.5 master: done"},
         {"and wait: some", {"create", "--wait"}, {ANSWER("201 Created", DONE_PART)}, 4, "POST ", "", "bundle b1: done, partial\nADDRESS   ROLE    STATE",
-         "2 nodes, 1 partial; 183 entries, 3 failed; 1 secret masked\n5 B on 10.0.0.1; to get it: diag bundle download b1\n",
+         "2 nodes, 1 partial; 183 entries, 3 failed; 1 secret masked\n5 B on 10.0.0.1; to get it: diag bundle download b1\n"
+         "what is missing, and why: summaryErrorsReport.txt in it\n",
          "10.0.0.1 master: done, 2.0 KiB, 61 entries, 3 failed, 4.5 s\n10.0.0.5 master: partial, 2.0 KiB, 61 entries, 4.5 s: cut short\n"
          "10.0.0.6 master: failed, 4.5 s: no answer\n"},
         {"and wait: nothing", {"create", "--wait"}, {ANSWER("201 Created", FAILED)}, 1, "POST ", "", "bundle b1: failed: the disk is full\n2 nodes; 0 entries; ", "mask\n", "of masters"},
