@@ -261,6 +261,31 @@ def node_freezes(c):
     heal(c, m2, "It goes on")
 
 
+def show_bundle(node, file):
+    """What stands in it, the many files of each node as one line."""
+    tar = node.exec("tar", "--zstd", "-tvf", file).stdout.splitlines()
+    parts = {}
+    for _, _, size, _, _, name in (line.split(maxsplit=5) for line in tar):
+        part, below, _ = name.partition("/")
+        parts.setdefault(part + below, []).append(int(size))
+    for part, sizes in sorted(parts.items(), key=lambda item: ("/" not in item[0], item[0])):
+        files = f", {len(sizes)} files" if part.endswith("/") else ""
+        say(f"    {part:26}{sum(sizes) / 1024:7.1f} KiB{files}")
+    return parts
+
+
+def bundle_is_made(c):
+    m1 = c.masters[0]
+    title("Somebody writes a ticket: what support needs of every node, in one file, without its secrets")
+    show(m1, "bundle", "create", "--nodes", "all", "-o", "/tmp/ticket.tar.zst", status=0,
+         has=["5 nodes; ", r"masked\n", r"in /tmp/ticket\.tar\.zst"])
+    say(f"\n{m1.name}$ tar -tvf /tmp/ticket.tar.zst, in short")
+    parts = show_bundle(m1, "/tmp/ticket.tar.zst")
+    wanted = {f"{n.address}_{n.role}/" for n in c.nodes} | {"README.txt", "manifest.json", "health.json"}
+    if missing := wanted - set(parts):
+        raise Wrong(f"the bundle lacks {missing}")
+
+
 # --- all of it ---
 
 def settings(member):
@@ -292,6 +317,7 @@ def stay(c, port):
             "    build/cli/diag cluster --watch\n"
             "    build/cli/diag node 10.77.0.12\n"
             "    build/cli/diag maintenance start 10.77.0.12 --for 1h --reason 'new disks'\n"
+            "    tests/e2e/testnode exec m1 diag bundle list\n"
             f"    curl {url}/system/health/v1/nodes\n"
             "    tests/e2e/testnode exec m2 systemctl stop zookeeper    # m1 m2 m3 a1 p1; start\n"
             "    tests/e2e/testnode pause a1                            # resume, cut, heal, off, on")
@@ -309,7 +335,7 @@ def demonstrate(port):
         stack.callback(ignore_signals)
         try:
             boots(c, began)
-            for happens in (component_fails, agent_fails, cable_is_pulled, node_freezes):
+            for happens in (component_fails, agent_fails, cable_is_pulled, node_freezes, bundle_is_made):
                 happens(c)
         except Wrong:
             say(f"\n{c.diagnostics()}")

@@ -55,7 +55,7 @@ class Demo:
 
 @test
 def shows_what_it_must():
-    "shows a cluster that boots, breaks in four ways and heals, and leaves nothing behind"
+    "shows a cluster that boots, breaks in four ways and heals, and a bundle of it, and leaves nothing behind"
     with tempfile.TemporaryDirectory() as top:
         began, demo = time.monotonic(), Demo(top)
         name = demo.started()
