@@ -157,10 +157,12 @@ static void say_result(const struct collect_local *l, const char *path, uint64_t
 
         if (!l->json) {
                 say_failures(status);
-                (void)printf("%s (%.1f %s, %ju entries, %ju secrets masked)\n", path,
+                (void)printf("%s (%.1f %s, %ju %s, %ju %s masked)\n", path,
                              (double)n_bytes / (is_large ? 1 << 20 : 1 << 10),
                              is_large ? "MiB" : "KiB", (uintmax_t)event->n_entries,
-                             (uintmax_t)event->n_redactions);
+                             event->n_entries == 1 ? "entry" : "entries",
+                             (uintmax_t)event->n_redactions,
+                             event->n_redactions == 1 ? "secret" : "secrets");
                 return;
         }
         jw_begin_object(&w);

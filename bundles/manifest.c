@@ -313,8 +313,10 @@ static void write_in(struct buf *out, const struct manifest_node *n)
 {
         struct prefix p;
         const char *prefix = prefix_of(&p, n);
-        size_t n_failed = n->status ? node_status_n_failed(n->status, true) : 0;
+        size_t n_failed = n->status ? node_status_n_failed(n->status, true) : 0, n_cut = 0;
 
+        for (size_t i = 0; n->status && i < n->status->n_entries; i++)
+                n_cut += n->status->entries[i].truncated;
         buf_printf(out, "  %-28s", *prefix ? prefix : "(at the root)");
         if (n->status)
                 buf_printf(out, " %zu %s%s%s", n->status->n_entries,
@@ -322,6 +324,8 @@ static void write_in(struct buf *out, const struct manifest_node *n)
                            n->status->hostname ? ", " : "", str_or(n->status->hostname, ""));
         if (n_failed > 0)
                 buf_printf(out, ", %zu failed", n_failed);
+        if (n_cut > 0)
+                buf_printf(out, ", %zu too long and cut", n_cut);
         if (is_partial(n))
                 buf_printf(out, "; NOT COMPLETE: %s", reason_of(n));
         buf_putc(out, '\n');

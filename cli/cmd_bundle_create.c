@@ -1,6 +1,7 @@
 /* Bundles that are to be: create, and estimate how large one would be. */
 
 #include <errno.h>
+#include <sys/stat.h>
 
 #include "cli/bundle_view.h"
 #include "cli/cmd_bundle.h"
@@ -49,6 +50,23 @@ static int finish(const struct bundle_call *c, struct bundle_told *told)
         return fetched != 0 ? fetched : status;
 }
 
+/* Said before minutes were spent on what could then not be put there. */
+static int check_output(const struct bundle_call *c)
+{
+        const char *slash = strrchr(c->output, '/');
+        size_t n = !slash ? 0 : slash == c->output ? 1 : (size_t)(slash - c->output);
+        _cleanup_(freep) char *above = slash ? strndup(c->output, n) : strdup(".");
+        struct stat st;
+        const char *directory =
+                stat(c->output, &st) == 0 && S_ISDIR(st.st_mode) ? c->output : above;
+
+        if (!directory || access(directory, W_OK | X_OK) == 0)
+                return 0; /* short of memory, it will be said later */
+        term_complain(c->who, "cannot write %s: %s: %s; no bundle was made", c->output, directory,
+                      strerror(errno));
+        return EXIT_COULD_NOT;
+}
+
 int bundle_create(struct bundle_call *c)
 {
         _cleanup_(bundle_told_done) struct bundle_told told = {0};
@@ -57,6 +75,8 @@ int bundle_create(struct bundle_call *c)
 
         if (c->local)
                 return bundle_create_local(c);
+        if (c->output && check_output(c) != 0)
+                return EXIT_COULD_NOT;
         bundle_choice_write(&request, &c->choice);
         if (request.error) {
                 term_complain(c->who, "%s", strerror(-request.error));

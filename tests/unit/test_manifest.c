@@ -68,6 +68,7 @@ static void setup(void)
         add_entry(&statuses[0], "x/y", "no such file or directory", false);
         add_entry(&statuses[0], "sestatus.output", "exit status 127", true);
         add_entry(&statuses[1], "a.service", NULL, false);
+        statuses[1].entries[0].truncated = true;
 }
 
 static void teardown(void)
@@ -227,7 +228,7 @@ static const char *const readme[] = {
         "Logs:    from 2026-11-21T00:00:00.000Z to when each was read\n",
         "Not in it: 2 of 4 nodes\n  10.0.0.3_agent_public        connect: no route to host\n",
         "In it: 2 of 4 nodes\n  10.0.0.1_master              3 entries, host, 1 failed\n",
-        "  10.0.0.2_agent               1 entry, host; NOT COMPLETE: the connection was lost",
+        "  10.0.0.2_agent               1 entry, host, 1 too long and cut; NOT COMPLETE: the connection was lost",
         "*/health.json",
         "8 in all. They read [redacted:1f2e3d4c]",
 };
