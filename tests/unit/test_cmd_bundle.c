@@ -265,7 +265,7 @@ static const struct {
          "what is missing, and why: summaryErrorsReport.txt in it\n",
          "10.0.0.1 master: done, 2.0 KiB, 61 entries, 3 failed, 4.5 s\n10.0.0.5 master: partial, 2.0 KiB, 61 entries, 4.5 s: cut short\n"
          "10.0.0.6 master: failed, 4.5 s: no answer\n"},
-        {"and wait: nothing", {"create", "--wait"}, {ANSWER("201 Created", FAILED)}, 1, "POST ", "", "bundle b1: failed: the disk is full\n2 nodes; 0 entries; ", "mask\n", "of masters"},
+        {"and wait: nothing", {"create", "--wait"}, {ANSWER("201 Created", FAILED)}, 1, "POST ", "", "bundle b1: failed: the disk is full\n2 nodes; 0 entries; ", "there is no file\n", "of masters"},
         {"and wait: secrets", {"create", "--wait"}, {ANSWER("201 Created", BARE)}, 0, "POST ", "",
          "bundle b1: done\n2 nodes; 122 entries; NOT REDACTED: passwords and keys of these nodes stand in it as they are\n", "download b1\n", "of masters"},
         {"and wait: JSON", {"create", "--wait", "--json"}, {ANSWER("201 Created", DONE_PART)}, 4, "POST ", "", DONE_PART, "]}", ""},
@@ -619,6 +619,8 @@ static const struct {
         {{"download", "--wait"},                       2, "--wait is not for diag bundle download"                                                                                                            },
         {{"estimate", "-o", "x"},                      2, "--output is not for diag bundle estimate"                                                                                                          },
         {{"create", "-o", "-"},                        2, "--output \"-\" is not the name of a file"                                                                                                          },
+        {{"create", "-o", "nowhere/x"},
+         2,                                               "cannot write nowhere/x: nowhere: No such file or directory; no bundle was made\n"                                                                  },
         {{"create", "-o", ""},                         2, "--output \"\" is not the name of a file"                                                                                                           },
         {{"create", "--nodes", "a,,b"},                2, "--nodes has an empty word"                                                                                                                         },
         {{"create", "--only", ""},                     2, "--only has an empty word"                                                                                                                          },
