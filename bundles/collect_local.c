@@ -234,7 +234,9 @@ static int collect_into(struct collect_local *l, struct collect_terms *t, int fd
         t->root_files = true;
         k = collect_run(&l->request, fd, t, &event, &status);
         clear_line(&progress);
-        if (k < 0)
+        if (k == -ENOSPC)
+                (void)err_set(e, k, "no room for %s: %s", path, event.error);
+        else if (k < 0)
                 (void)err_set(e, k, "%s", event.error);
         else if (was_cancelled())
                 k = err_set(e, -ECANCELED, "cancelled; nothing was left behind");
