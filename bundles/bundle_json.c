@@ -226,7 +226,7 @@ static unsigned read_kinds(struct reader *rd, const json_t *o)
                 if (json_is_string(v) && source_kind_from_string(&kind, json_string_value(v)) >= 0)
                         kinds |= SOURCE_KIND_BIT(kind);
                 else
-                        wrong(rd, key, "a kind of source");
+                        wrong(rd, key, "journal, file, command, http, systemd, host or health");
         }
         return kinds;
 }

@@ -119,11 +119,14 @@ static const char *words_of(unsigned status)
 
 static void refuse(struct ask *a, const struct fetch_result *r)
 {
+        const bool forbids = r->status == 401 || r->status == 403;
         char said[GATHER_WORDS_MAX];
 
         gather_read_error(said, buf_cstr(&a->refusal), a->refusal.n);
-        conclude(a, ASK_NOTHING, "%s (%u%s%s)", words_of(r->status), r->status, *said ? ": " : "",
-                 said);
+        /* What it says itself may be of something else, such as bundles with their secrets. */
+        conclude(a, ASK_NOTHING, "%s (%u%s%s)",
+                 forbids && *said ? "it refuses" : words_of(r->status), r->status,
+                 *said ? ": " : "", said);
 }
 
 /* --- data ------------------------------------------------------------------------------------------------ */
