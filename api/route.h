@@ -16,6 +16,7 @@ struct route {
                 *pattern; /* "/system/health/v2/node/components/{name}": {x} is one whole segment */
         int (*handle)(const struct request *q, struct reply *r);
         enum authority_class least; /* who may: NONE stands for health */
+        bool untyped; /* a body without Content-Type will do: of PUT alone, see server.c */
 };
 
 /** A prefix that stands for another one: "/system/health/v1/v2" for "/system/health/v2". */
