@@ -171,7 +171,7 @@ static void tell_address(struct aggregator *a, const char *address)
 {
         char *to = a->bundle_host.address;
 
-        if (*to || !*address)
+        if (*to || str_empty(address))
                 return;
         (void)snprintf(to + 1, sizeof(a->bundle_host.address) - 1, "%s", address + 1);
         __atomic_store_n(to, *address, __ATOMIC_RELEASE);

@@ -136,6 +136,19 @@ static void refuse_unknown(struct deed *d, const struct bundle_answer *answers, 
         refuse_missing(d);
 }
 
+/* What a master says for a reason of his own is passed on. */
+static void refuse_told(struct deed *d, const struct bundle_answer *answers, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (answers[i].status != 0 && answers[i].status != 404) {
+                        refuse(d, answers[i].status < 500 ? answers[i].status : 502,
+                               str_or(answers[i].refusal.reason, "refused"), "%s: %s",
+                               answers[i].address, answers[i].refusal.text);
+                        return;
+                }
+        refuse_unknown(d, answers, n);
+}
+
 /* --- lists ------------------------------------------------------------------------------------------------- */
 
 static bool add_silent(struct bundle_task *t, const char *address, const char *why)
@@ -151,6 +164,7 @@ static bool add_silent(struct bundle_task *t, const char *address, const char *w
         return t->silent[t->n_silent - 1].address && t->silent[t->n_silent - 1].error;
 }
 
+/* Who has answered has a place in lists by master, even without any bundle. */
 static bool add_master(struct bundle_task *t, const char *address)
 {
         char **grown = reallocarray(t->masters, t->n_masters + 1, sizeof(*grown));
@@ -231,14 +245,7 @@ static void on_told(struct bundle_answer *answers, size_t n, void *userdata)
                         return;
                 }
         }
-        for (size_t i = 0; i < n; i++)
-                if (answers[i].status != 0 && answers[i].status != 404) {
-                        refuse(d, answers[i].status < 500 ? answers[i].status : 502,
-                               str_or(answers[i].refusal.reason, "refused"), "%s: %s",
-                               answers[i].address, answers[i].refusal.text);
-                        return;
-                }
-        refuse_unknown(d, answers, n);
+        refuse_told(d, answers, n);
 }
 
 static void get(struct deed *d)
@@ -547,7 +554,7 @@ static void on_found(struct bundle_answer *answers, size_t n, void *userdata)
                         relay(d, &answers[i], answers[i].bundles[0]);
                         return;
                 }
-        refuse_unknown(d, answers, n);
+        refuse_told(d, answers, n);
 }
 
 static void file(struct deed *d)

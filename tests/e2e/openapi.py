@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]
-ANY_HEADERS = {"date", "server", "connection", "content-length"}
+ANY_HEADERS = {"date", "server", "connection", "content-length", "transfer-encoding"}
 
 _TEXT = {"type": "string", "minLength": 1}
 _REF = {"type": "object", "required": ["$ref"], "properties": {"$ref": {"type": "string", "pattern": "^#/"}}}
@@ -58,7 +58,7 @@ OPENAPI = _object(
     info=_object("title version license description", title=_TEXT, version=_TEXT, license=_SCHEMA, description=_TEXT),
     components=_object("", parameters=_map_of(_PARAMETER), headers=_map_of(_HEADER), responses=_map_of(_RESPONSE),
                        schemas=_map_of(_SCHEMA)),
-    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "(diag|api|process)_[a-z_]+")})
+    **{"x-any-request": _RESPONSES, "x-metrics": _map_of(_METRIC, "(diag|api|bundle|process)_[a-z_]+")})
 
 
 class Undocumented(AssertionError):
@@ -188,7 +188,7 @@ class Document:
             return
         if kind not in content:
             raise Undocumented(f"{kind or 'a body without a type'}; documented: {list(content)}")
-        value = json.loads(body) if kind == "application/json" else body.decode()
+        value = json.loads(body) if kind == "application/json" else body.decode(errors="replace")
         self.validate(self._schema_for(content[kind]["schema"], url), value)
 
     def check(self, method, url, status, headers, body):
@@ -247,7 +247,7 @@ def routes_of(array):
     files = [f for f in (ROOT / "api").glob("*.c") if f"struct route {array}[" in f.read_text()]
     assert len(files) == 1, f"{array}: {files}"
     text = table(files[0].relative_to(ROOT), array)
-    rows = re.findall(r'\{\s*"(\w+)",\s*"?(BASE|)"?\s*"(/[^"]*)",\s*\w+,\s*AUTHORITY_(\w+)\s*\}', text)
+    rows = re.findall(r'\{\s*"(\w+)",\s*"?(BASE|)"?\s*"(/[^"]*)",\s*\w+,\s*AUTHORITY_(\w+)(?:, \.untyped = true)?\s*\}', text)
     base = re.search(r'#define BASE\s+"([^"]*)"', files[0].read_text())
     assert rows and len(rows) == text.count("AUTHORITY_"), f"{files[0]} has odd routes"
     return {(method, (base[1] if with_base else "") + path, least.lower()) for method, with_base, path, least in rows}
