@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """docs/openapi.yaml against a running daemon; openapi.py has what is checked of each answer."""
+import concurrent.futures
 import contextlib
 import copy
 import ctypes
@@ -9,6 +10,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 # Another python3 may stand before Debian's in PATH; only that one surely has the modules, as they are here.
@@ -20,7 +22,7 @@ from jsonschema import ValidationError
 import tap
 from node import AGENTD_SOCKET, Answer, Node, eventually
 from openapi import METHODS, Document, Undocumented, lower, routes_of, samples_of, source, table, tables_of, words_of
-from tap import test
+from tap import Skip, test
 
 V1, V2, ALIAS = "/system/health/v1", "/system/health/v2/node", "/system/health/v1/v2/node"
 COMPONENTS, MAINTENANCE = V2 + "/components", V2 + "/maintenance"
@@ -321,6 +323,159 @@ def disk_full(node):
     assert daemon.stop() == 0
 
 
+# --- what bundles need of it ---------------------------------------------------------------------------
+
+COLLECT, LOGS, OLD = V2 + "/collect", V1 + "/logs", V1 + "/node/diagnostics"
+PREFIX = "10.0.0.9_agent"
+FAILS, SLOW = ["sh", "-c", "exit 3"], ["sh", "-c", "sleep 60"]
+PLAN = {"LocalFiles": [{"Location": "/etc/os-release"}], "LocalCommands": [{"Command": FAILS}]}
+RULES = "etc/diag/bundle.d/20-test.json"
+
+
+def name_of(command):
+    return "_".join(command).replace("/", "") + ".output"
+
+
+def post(node, url, body, headers=None, **where):
+    return ask(node, url, "POST", {"Content-Type": "application/json", **(headers or {})}, json.dumps(body), **where)
+
+
+def collects(node, plan):
+    (node.root / RULES).parent.mkdir(parents=True, exist_ok=True)
+    (node.root / RULES).write_text(plan if isinstance(plan, str) else json.dumps(plan))
+
+
+@contextlib.contextmanager
+def collector(node):
+    """PID 1 starts collectors, while it lasts."""
+    if not (Path(os.environ.get("DIAG_INSTALL", "/")) / "usr/libexec/diag/diag-collect").exists():
+        raise Skip("DIAG_INSTALL names no installed collector")
+    collects(node, PLAN)
+    node.systemctl("start", "diag-collect.socket")
+    try:
+        yield
+    finally:
+        node.systemctl("stop", "diag-collect.socket")
+        (node.root / RULES).unlink()
+
+
+@contextlib.contextmanager
+def slow(node):
+    """While it lasts, a collection does not end by itself; what is there of its answer is not read."""
+    collects(node, {"LocalCommands": [{"Command": SLOW, "Timeout": "5min"}]})
+    connection = node.connection(timeout=60)
+    body = json.dumps({"prefix": PREFIX, "ids": [{"kind": "command", "id": name_of(SLOW)}]})
+    connection.request("POST", COLLECT, body, {"Content-Type": "application/json"})
+    with contextlib.closing(connection):
+        assert connection.getresponse().status == 200
+        yield
+    collects(node, PLAN)
+    eventually(lambda: not node.exec("pgrep", "-x", "diag-collect", check=False).stdout)
+
+
+@test
+def collections(node):
+    "holds for fragments and estimates, and for what is not collected"
+    with collector(node):
+        for kind in "zstd", "gzip":
+            wanted = {"Accept": "application/vnd.diag.fragment+" + kind}
+            of = post(node, COLLECT, {"prefix": PREFIX, "kinds": ["file"]}, wanted)
+            assert (of.status, of.headers["Content-Type"]) == (200, wanted["Accept"]), of
+        assert post(node, COLLECT + "/estimate", {}).json()["max_bytes"] > 0
+        for url in COLLECT, COLLECT + "/estimate":
+            for body, status in [([], 400), ({"prefix": PREFIX, "path": "/etc/shadow"}, 400), ({"format": "zip"}, 400),
+                                 ({"prefix": PREFIX, "ids": [{"kind": "file", "id": "/etc/shadow"}]}, 404)]:
+                assert post(node, url, body).status == status, (url, body)
+            assert post(node, url, {"prefix": PREFIX}, {"Content-Type": "text/plain"}).status == 415
+        assert post(node, COLLECT, {"prefix": PREFIX, "redact": False}).status == 403
+        with slow(node):
+            assert post(node, COLLECT, {"prefix": PREFIX}).status == 429
+        with concurrent.futures.ThreadPoolExecutor(40) as crowd:
+            many = [crowd.submit(post, node, COLLECT + "/estimate", {}) for _ in range(40)]
+            assert {a.result().status for a in many} <= {200, 429}, [a.result() for a in many]
+        collects(node, "{")
+        for url in COLLECT, COLLECT + "/estimate":
+            assert post(node, url, {"prefix": PREFIX}).json()["reason"] == "bad-configuration"
+    for url in COLLECT, COLLECT + "/estimate":
+        assert post(node, url, {"prefix": PREFIX}).json()["reason"] == "collector-unavailable"
+
+
+@test
+def logs(node):
+    "holds for what can be had one by one"
+    with collector(node):
+        for method in "GET", "HEAD":
+            assert ask(node, LOGS, method).status == 200
+            for name, status in [("files/etc_os-release", 200), ("units/good.service", 200), ("files/etc_shadow", 503),
+                                 ("cmds/" + quote(name_of(FAILS)), 503), ("other/x", 503)]:
+                assert ask(node, f"{LOGS}/{name}", method).status == status, (method, name)
+    for method in "GET", "HEAD":
+        assert ask(node, f"{LOGS}/files/etc_os-release", method).status == 503
+
+
+def old(node, made, method="GET", **where):
+    return ask(node, f"{OLD}/{made}", method, {}, "{}" if method == "PUT" else None, **where)
+
+
+@test
+def zips(node):
+    "holds for zips of the node, in the old API"
+    with collector(node):
+        assert old(node, "some", "PUT").json()["type"] == "Local"
+        eventually(lambda: old(node, "some").json()["status"] == "Done", 30)
+        whole = ask(node, OLD + "/some/file")
+        for method in "GET", "HEAD":
+            for headers, status in [({}, 200), ({"Range": "bytes=0-9"}, 206), ({"Range": "bytes=99999999-"}, 416),
+                                    ({"If-None-Match": whole.headers["ETag"]}, 304)]:
+                assert ask(node, OLD + "/some/file", method, headers).status == status, (method, headers)
+            assert old(node, "none", method).status == 404 == ask(node, OLD + "/none/file", method).status
+            assert ask(node, OLD, method).status == 200
+        assert ask(node, OLD + "/other", "PUT", {"Content-Type": "text/plain"}, "{}").status == 415
+        assert old(node, "some", "PUT").status == 409 and old(node, ".odd", "PUT").status == 400
+        assert old(node, "none", "DELETE").status == 404
+        with slow(node):
+            waiting = [f"waits-{n}" for n in range(5)]
+            assert {old(node, made, "PUT").status for made in waiting} == {200}
+            crowded = old(node, "more", "PUT")
+            assert crowded.status == 429, crowded
+            assert ask(node, OLD + "/waits-0/file").status == 404
+            for made in waiting:
+                assert old(node, made, "DELETE").status == 200
+        assert old(node, "some", "DELETE").json()["status"] == "Deleted"
+        for method in "GET", "HEAD":
+            assert ask(node, OLD + "/some/file", method).status == 410
+
+
+@test
+def zips_without_room(node):
+    "holds for zips when there is no place for any, and for one of which nothing is known"
+    where, path = {"unix": "/run/diag/broken.sock"}, "/run/broken"
+    (node.root / "run/broken/bundles/odd").mkdir(parents=True)
+    (node.root / "run/broken/bundles/odd/state.json").write_text("{")
+    daemon = node.start("env", f"STATE_DIRECTORY={path}", "diag-agentd", "--listen", f"unix:{where['unix']}")
+    eventually(lambda: ask(node, V2, **where).json()["phase"] == "running")
+    for method in "GET", "HEAD":
+        assert old(node, "odd", method, **where).status == 500 == ask(node, OLD + "/odd/file", method, **where).status
+    with loop_hangs(daemon), concurrent.futures.ThreadPoolExecutor(16) as at_once:
+        busy = [at_once.submit(ask, node, url_of(path), method, {"Content-Type": "application/json"},
+                               "{}" if method in ("POST", "PUT") else None, timeout=45, **where)
+                for method, path in of_bundles() if path.startswith(OLD) and not path.endswith("/file")]
+        assert {a.result().status for a in busy} == {503}, [a.result() for a in busy]
+    assert daemon.stop() == 0
+    (node.root / "run/none").write_text("no directory")
+    daemon = node.start("env", "STATE_DIRECTORY=/run/none", "diag-agentd", "--listen", f"unix:{where['unix']}")
+    eventually(lambda: ask(node, V2, **where).json()["phase"] == "running")
+    for method, path in of_bundles():
+        if path.startswith(OLD):        # of one that is asked for by its name, nobody can tell
+            headers, body = {"Content-Type": "application/json"}, "{}" if method == "PUT" else None
+            assert ask(node, url_of(path), method, headers, body, **where).status in (500, 507), path
+    assert daemon.stop() == 0
+
+
+def of_bundles():
+    return [(method, path) for method, path in operations() if re.search("/collect|/logs|/diagnostics", path)]
+
+
 PROBES = """
 [Component web]
 Title=Web
@@ -426,7 +581,7 @@ def answers_every_operation(node):
             body = json.dumps(content["example"]) if content else None
             answer = ask(node, url_of(path), method, {"Content-Type": "application/json"} if body else {}, body)
             # Here nobody starts collectors; and a bundle is there only once it was made.
-            well = [503] if re.search("/node/collect|/v1/logs", path) else [200, 404, 410] if "{id}" in path else [200]
+            well = [503] if re.search("/node/collect|/v1/logs", path) else [200, 404, 409, 410] if "{id}" in path else [200]
             assert answer.status in (well if operation else [405]), (method, path, answer)
 
 
@@ -458,6 +613,16 @@ def classes(node):
     assert all(u["output"].count("\n") <= 1 for u in units), units
     assert ask(node, MAINTENANCE, "DELETE", unix=where).status == 200
     assert daemon.stop() == 0
+
+
+@test
+def has_seen_all_of_bundles(_):
+    "has been seen to answer about bundles with each status that is documented, but for those that take a minute"
+    documented = {(method, path, int(status)) for method, path in of_bundles() if ALIAS not in path
+                  for status in operations()[method, path]["responses"] if status != "504"}
+    documented -= {(method, OLD + "/{id}/file", 503) for method in ("GET", "HEAD")}     # half a minute, too
+    missing = documented - {(method, path.replace(ALIAS, V2), status) for method, path, status in DOCUMENT.seen}
+    assert not missing, sorted(missing)
 
 
 @test
