@@ -139,14 +139,18 @@ def changes(m):
 
 @test
 def is_lint_clean(m):
-    "has nothing that promtool objects to"
+    "has nothing that promtool objects to, but for a name of the service that we replace"
     for port in PORTS.values():
-        done = promtool(metrics(m, port))
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+        assert objections(metrics(m, port)) == ""
 
 
-def promtool(text):
-    return subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+def objections(text):
+    """What promtool says, without that of a name which is not ours to choose."""
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    old = "bundle_creation_time_seconds_gauge metric name should not include type 'gauge'\n"
+    said = done.stderr.replace(old, "")
+    assert done.returncode == (3 if old in done.stderr else 0) or said, done
+    return done.stdout + said
 
 
 def series(text):
@@ -191,7 +195,7 @@ def survives_liars(m):
     eventually(lambda: query(m, 'diag_unit_nodes{unit="(other)"}'), 10, what="what does not fit has a name")
     assert query(m, 'diag_unit_nodes{unit="a.service",health="healthy"}')[
         (("health", "healthy"), ("unit", "a.service"))] >= 1
-    assert promtool(text).returncode == 0
+    assert objections(text) == ""
 
 
 @test

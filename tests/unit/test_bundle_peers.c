@@ -52,7 +52,7 @@ static const struct peer_case {
         enum bundle_question_kind kind;
         const char *request; /* how it begins */
         const char *reply;
-        unsigned status;
+        unsigned long status;
         const char *text, *reason;
         size_t n_bundles;
 } cases[] = {
