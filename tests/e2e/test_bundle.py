@@ -149,7 +149,7 @@ def whole(c):
         assert any(k.startswith("etc/testbed/secrets/") for k in own)
         # The machine's, and not what the collector sees from where it is locked up.
         root = n.exec("head", "-n1", "/proc/1/mounts").stdout.encode()
-        assert own["proc/mounts"].startswith(root) and b"rw," in own["findmnt.output"].split(b"\n")[1]
+        assert own["proc/mounts"].startswith(root) and b"rw," in own["mount.output"].split(b"\n")[1]
     manifest = check_manifest(entries)
     assert manifest["redacted"] is True and sum(n["redactions"] for n in manifest["nodes"]) >= len(NEEDLES)
     report = json.loads(entries["report.json"])
