@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -252,8 +253,8 @@ def remembers_maintenance(node):
     before = maintenance(node, "--json", *url).stdout
     daemon = restart(daemon)
     assert maintenance(node, "--json", *url).stdout == before
-    assert maintenance(node, "stop", *url).returncode == 0 and not any(state.iterdir())
-    state.rmdir()
+    assert maintenance(node, "stop", *url).returncode == 0 and not (state / "maintenance").exists()
+    shutil.rmtree(state)
     done = maintenance(node, *begin)
     assert (done.returncode, done.stdout) == (1, "") and "nothing has changed" in done.stderr, done
     assert maintenance(node, *url).stdout == "no maintenance\n"
