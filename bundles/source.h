@@ -42,7 +42,7 @@ struct source {
         enum source_kind kind;
         enum source_way way;
         char *id; /* unique within its kind: unit, absolute path or glob, command key, file name */
-        char *name; /* of the entry: CONTRACT of the service that we replace; of a glob: NULL, each its path */
+        char *name; /* of the entry, as in the service that we replace; of a glob: NULL, each its path */
 
         /* By way: */
         char *unit;   /* JOURNAL; NULL: the kernel's ring, as the journal has it */
