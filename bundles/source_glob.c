@@ -8,17 +8,26 @@
 
 #include "bundles/source_child.h"
 
+/* What is no file, or a link that does not count, or gone by now. */
+static bool is_not_meant(int code)
+{
+        return code == -EISDIR || code == -EINVAL || code == -EXDEV || code == -ENOENT;
+}
+
+/* A file that cannot be read has an entry, too: its reading will say why. */
 static int say(struct source_child *w, const char *path)
 {
         _cleanup_(closep) int fd = source_open_file(w->c->root, path, NULL);
         struct source_found found = {.n_path = (uint32_t)strlen(path)};
         struct stat st;
 
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return 0; /* what is no file is not meant */
-        found.size = (uint64_t)st.st_size;
-        found.mtime_usec =
-                (uint64_t)st.st_mtim.tv_sec * 1000000u + (uint64_t)st.st_mtim.tv_nsec / 1000u;
+        if (fd < 0 && is_not_meant(fd))
+                return 0;
+        if (fd >= 0 && fstat(fd, &st) >= 0) {
+                found.size = (uint64_t)st.st_size;
+                found.mtime_usec = (uint64_t)st.st_mtim.tv_sec * 1000000u +
+                                   (uint64_t)st.st_mtim.tv_nsec / 1000u;
+        }
         if (source_child_write(w, &found, sizeof(found)) < 0 ||
             source_child_write(w, path, found.n_path) < 0)
                 return -EPIPE;

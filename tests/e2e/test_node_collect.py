@@ -216,8 +216,6 @@ def logs(node):
 def zips(node):
     "keeps zips for the old API in its state directory"
     made = f"{V1}/node/diagnostics/e2e"
-    if node.get(V1 + "/node/diagnostics", unix=AGENTD_SOCKET).status == 404:
-        raise Skip("this daemon does not speak that API yet")
     assert node.request("PUT", made, JSON, b"{}", unix=AGENTD_SOCKET).status == 200
     eventually(lambda: node.get(made, unix=AGENTD_SOCKET).json()["status"] == "Done", 60, 0.2)
     with zipfile.ZipFile(io.BytesIO(node.get(made + "/file", unix=AGENTD_SOCKET).body)) as z:
